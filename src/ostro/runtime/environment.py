@@ -1,0 +1,58 @@
+"""Environment variables and the folders they decide: read once, passed to whoever needs them."""
+
+import os
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from ostro.errors import OstroError
+
+DEFAULT_HUB = "https://huggingface.co"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Environment:
+    """What ostro takes from the environment."""
+
+    home: Path
+    """``OSTRO_HOME``, or the user's data directory: models and what can be rebuilt from them."""
+    hub_endpoint: str = DEFAULT_HUB
+    """``HF_ENDPOINT``: the hub that ``ostro pull`` talks to."""
+    hub_token: str | None = None
+    """``HF_TOKEN``: for models that ask for an account."""
+    threads: int | None = None
+    """``OSTRO_THREADS``: compute threads; unset means every core this process may use."""
+    pip_args: tuple[str, ...] = ()
+    """``PIP_ARGS``: extra arguments for pip where it fetches the demo's dense parent."""
+
+    @property
+    def models(self) -> Path:
+        """The folder of downloaded and prepared models."""
+        return self.home / "models"
+
+    @classmethod
+    def read(cls, variables: Mapping[str, str] | None = None) -> "Environment":
+        """Read ``variables`` (default: this process's). A value that makes no sense is an error."""
+        env = os.environ if variables is None else variables
+        threads = env.get("OSTRO_THREADS")
+        if threads is not None and not (threads.isdigit() and int(threads) > 0):
+            raise OstroError(f"OSTRO_THREADS must be a whole number above 0, not {threads!r}")
+        return cls(
+            home=_home(env),
+            hub_endpoint=env.get("HF_ENDPOINT", DEFAULT_HUB).rstrip("/"),
+            hub_token=env.get("HF_TOKEN") or None,
+            threads=int(threads) if threads else None,
+            pip_args=tuple(env.get("PIP_ARGS", "").split()),
+        )
+
+
+def _home(env: Mapping[str, str]) -> Path:
+    if env.get("OSTRO_HOME"):
+        return Path(env["OSTRO_HOME"]).expanduser().absolute()
+    user = Path(env["HOME"]) if env.get("HOME") else Path.home()
+    if sys.platform == "darwin":
+        return user / "Library" / "Application Support" / "ostro"
+    if sys.platform == "win32":
+        return Path(env.get("LOCALAPPDATA") or user / "AppData" / "Local") / "ostro"
+    return Path(env.get("XDG_DATA_HOME") or user / ".local" / "share") / "ostro"

@@ -1,0 +1,54 @@
+"""What every tokenizer can do, whatever file it came from."""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from ostro.text.messages import Message
+
+
+class Tokenizer(Protocol):
+    """Text to token ids and back, and conversations to token ids."""
+
+    @property
+    def vocab_size(self) -> int:
+        """Number of pieces, special ones included."""
+        ...
+
+    @property
+    def bos_id(self) -> int | None:
+        """The token that starts a document, if there is one."""
+        ...
+
+    @property
+    def eos_ids(self) -> frozenset[int]:
+        """Tokens that end an answer."""
+        ...
+
+    @property
+    def adds_bos(self) -> bool:
+        """Whether a plain prompt begins with the BOS token."""
+        ...
+
+    @property
+    def has_chat_template(self) -> bool:
+        """Whether :meth:`encode_chat` works."""
+        ...
+
+    def encode(self, text: str) -> list[int]:
+        """Token ids of ``text`` alone: no BOS, and text like ``</s>`` stays text."""
+        ...
+
+    def encode_chat(self, messages: Sequence[Message]) -> list[int]:
+        """Token ids of a conversation, up to where the assistant's next answer begins.
+
+        Raises :class:`~ostro.errors.OstroError` for a wrong order of messages or no template.
+        """
+        ...
+
+    def decode(self, token_ids: Sequence[int]) -> str:
+        """Text of ``token_ids``; special tokens give nothing, broken UTF-8 gives U+FFFD."""
+        ...
+
+    def token_bytes(self, token_id: int) -> bytes:
+        """The bytes that a token adds in the middle of a text; empty for special tokens."""
+        ...
