@@ -1,0 +1,1 @@
+"""Requests into tokens: loading, planning, sampling, and the generate API."""

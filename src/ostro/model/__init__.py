@@ -1,0 +1,6 @@
+"""The Mixtral definition: read :mod:`ostro.model.mixtral` top to bottom."""
+
+from ostro.model.cache import PAGE_SLOTS, KVCache, PagedKVCache
+from ostro.model.mixtral import Mixtral
+
+__all__ = ["PAGE_SLOTS", "KVCache", "Mixtral", "PagedKVCache"]

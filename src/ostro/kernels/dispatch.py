@@ -1,0 +1,35 @@
+"""Which implementation of each operation runs: one table, built once and given to the model."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from ostro.kernels.attention import Span, append_kv, paged_attention
+from ostro.kernels.experts import mix_experts
+from ostro.kernels.rms_norm import rms_norm
+from ostro.kernels.rope import rope_angles, rotate
+from ostro.kernels.router import route
+from ostro.kernels.swiglu import swiglu
+
+
+@dataclass(frozen=True)
+class Kernels:
+    """The operations that a model calls. Each field has the signature of the twin it is set to."""
+
+    name: str
+    rms_norm: Callable[[Tensor, Tensor, float], Tensor] = rms_norm
+    rope_angles: Callable[[Tensor, int, float], tuple[Tensor, Tensor]] = rope_angles
+    rotate: Callable[[Tensor, Tensor, Tensor], Tensor] = rotate
+    swiglu: Callable[[Tensor, Tensor, Tensor], Tensor] = swiglu
+    route: Callable[[Tensor, Tensor, int], tuple[Tensor, Tensor]] = route
+    mix_experts: Callable[[Tensor, Tensor, Tensor, Tensor, Tensor], Tensor] = mix_experts
+    append_kv: Callable[[Tensor, Tensor, Tensor], None] = append_kv
+    paged_attention: Callable[[Tensor, Tensor, Tensor, Sequence[Span], int | None], Tensor] = (
+        paged_attention
+    )
+
+
+def torch_kernels() -> Kernels:
+    """The plain PyTorch twins: they run on any device and under autograd."""
+    return Kernels(name="torch")

@@ -1,0 +1,38 @@
+"""The mixture: every token through its chosen experts, summed with the router's weights.
+
+y = sum_k weight_k * E_{expert_k}(x), in slot order k = 0, 1, ..., so that the sum's rounding does
+not depend on which other tokens are in the batch.
+"""
+
+import torch
+from torch import Tensor
+
+from ostro.kernels.swiglu import swiglu
+
+
+def mix_experts(
+    x_TD: Tensor, experts_TK: Tensor, weights_TK: Tensor, gate_up_E2FD: Tensor, down_EDF: Tensor
+) -> Tensor:
+    """``[T, D]`` to ``[T, D]``. Reads the weights of those experts only that some token chose."""
+    top_k = experts_TK.shape[1]
+    if x_TD.shape[0] == 1:
+        outputs = [swiglu(x_TD, gate_up_E2FD[e], down_EDF[e]) for e in experts_TK[0].tolist()]
+        return _weighted_sum(torch.stack(outputs, dim=1), weights_TK, x_TD.dtype)
+    # Sort the T*K (token, slot) pairs by expert, so that each expert sees its rows in one product.
+    by_expert = experts_TK.flatten().argsort(stable=True)
+    counts = experts_TK.flatten().bincount(minlength=gate_up_E2FD.shape[0]).tolist()
+    rows = x_TD[by_expert // top_k].split(counts)
+    outputs = [
+        swiglu(part, gate_up_E2FD[e], down_EDF[e]) for e, part in enumerate(rows) if part.shape[0]
+    ]
+    back = torch.empty_like(by_expert)
+    back[by_expert] = torch.arange(by_expert.numel(), device=by_expert.device)
+    outputs_TKD = torch.cat(outputs)[back].unflatten(0, (-1, top_k))
+    return _weighted_sum(outputs_TKD, weights_TK, x_TD.dtype)
+
+
+def _weighted_sum(outputs_TKD: Tensor, weights_TK: Tensor, dtype: torch.dtype) -> Tensor:
+    total_TD = outputs_TKD[:, 0] * weights_TK[:, 0, None]
+    for slot in range(1, weights_TK.shape[1]):
+        total_TD = total_TD + outputs_TKD[:, slot] * weights_TK[:, slot, None]
+    return total_TD.to(dtype)

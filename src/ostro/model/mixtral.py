@@ -1,0 +1,133 @@
+"""Mixtral (Jiang et al., 2024), and Mistral and Llama with it: the whole model on one page.
+
+- Decoder-only transformer with pre-normalisation: x += attention(norm(x)); x += experts(norm(x)).
+- RMSNorm without bias; no bias anywhere.
+- Grouped-query attention with rotary positions, and a sliding window where the geometry has one.
+- Feed-forward blocks are SwiGLU: one a layer (dense), or 8 experts of which a router picks 2.
+- The head is its own matrix, or the embedding again (tied).
+
+Activations are flat: the T rows of a step are the new tokens of one or many sequences, one after
+another, so that a training pack, a chunk of a prompt and a batch of single tokens are the same
+call. The cache knows which rows are whose. Shape suffixes are told in :mod:`ostro.kernels`.
+"""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from ostro.config import Geometry
+from ostro.kernels.dispatch import Kernels
+from ostro.model.cache import KVCache
+
+
+class Mixtral(nn.Module):
+    """The model. Weights are uninitialised: the ``weights`` room fills them."""
+
+    def __init__(
+        self, geometry: Geometry, kernels: Kernels, dtype: torch.dtype = torch.bfloat16
+    ) -> None:
+        super().__init__()
+        g = self.geometry = geometry
+        self.kernels = kernels
+        self.embedding_VD = _parameter(g.vocab_size, g.dim, dtype=dtype)
+        self.layers = nn.ModuleList(Block(g, kernels, dtype) for _ in range(g.num_layers))
+        self.norm_D = _parameter(g.dim, dtype=dtype)
+        if not g.tied_embeddings:
+            self.head_VD = _parameter(g.vocab_size, g.dim, dtype=dtype)
+
+    def forward(
+        self, tokens_T: Tensor, positions_T: Tensor, cache: KVCache, rows: Tensor | None = None
+    ) -> Tensor:
+        """Logits ``[T, V]`` in float32, or ``[len(rows), V]`` for the given rows of the step."""
+        g = self.geometry
+        cos, sin = self.kernels.rope_angles(positions_T, g.head_dim, g.rope_theta)
+        x_TD = F.embedding(tokens_T, self.embedding_VD)
+        for index, block in enumerate(self.layers):
+            x_TD = block(x_TD, cos, sin, cache, index)
+        if rows is not None:
+            x_TD = x_TD[rows]
+        x_TD = self.kernels.rms_norm(x_TD, self.norm_D, g.norm_eps)
+        head_VD = self.embedding_VD if g.tied_embeddings else self.head_VD
+        return F.linear(x_TD, head_VD).float()
+
+
+class Block(nn.Module):
+    """One layer: attention, then the feed-forward block, each added to the residual stream."""
+
+    def __init__(self, geometry: Geometry, kernels: Kernels, dtype: torch.dtype) -> None:
+        super().__init__()
+        self.kernels, self.eps = kernels, geometry.norm_eps
+        self.attention_norm_D = _parameter(geometry.dim, dtype=dtype)
+        self.attention = Attention(geometry, kernels, dtype)
+        self.feed_forward_norm_D = _parameter(geometry.dim, dtype=dtype)
+        kind = MixtureOfExperts if geometry.is_sparse else FeedForward
+        self.feed_forward = kind(geometry, kernels, dtype)
+
+    def forward(self, x_TD: Tensor, cos: Tensor, sin: Tensor, cache: KVCache, index: int) -> Tensor:
+        """``[T, D]`` to ``[T, D]``; ``index`` is the layer's number in the cache."""
+        norm = self.kernels.rms_norm
+        h_TD = norm(x_TD, self.attention_norm_D, self.eps)
+        x_TD = x_TD + self.attention(h_TD, cos, sin, cache, index)
+        mixed_TD: Tensor = self.feed_forward(norm(x_TD, self.feed_forward_norm_D, self.eps))
+        return x_TD + mixed_TD
+
+
+class Attention(nn.Module):
+    """Grouped-query attention: H query heads share N key and value heads."""
+
+    def __init__(self, geometry: Geometry, kernels: Kernels, dtype: torch.dtype) -> None:
+        super().__init__()
+        g = geometry
+        self.kernels, self.head_dim = kernels, g.head_dim
+        self.query = _parameter(g.query_dim, g.dim, dtype=dtype)  # [H*d, D]
+        self.key = _parameter(g.kv_dim, g.dim, dtype=dtype)  # [N*d, D]
+        self.value = _parameter(g.kv_dim, g.dim, dtype=dtype)  # [N*d, D]
+        self.output = _parameter(g.dim, g.query_dim, dtype=dtype)  # [D, H*d]
+
+    def forward(self, x_TD: Tensor, cos: Tensor, sin: Tensor, cache: KVCache, index: int) -> Tensor:
+        """Put this step's keys and values into the cache, then attend over all that is there."""
+        q_THd = F.linear(x_TD, self.query).unflatten(-1, (-1, self.head_dim))
+        k_TNd = F.linear(x_TD, self.key).unflatten(-1, (-1, self.head_dim))
+        v_TNd = F.linear(x_TD, self.value).unflatten(-1, (-1, self.head_dim))
+        cache.append(index, self.kernels.rotate(k_TNd, cos, sin), v_TNd)
+        mixed_THd = cache.attend(index, self.kernels.rotate(q_THd, cos, sin))
+        return F.linear(mixed_THd.flatten(-2), self.output)
+
+
+class FeedForward(nn.Module):
+    """A dense layer's SwiGLU block."""
+
+    def __init__(self, geometry: Geometry, kernels: Kernels, dtype: torch.dtype) -> None:
+        super().__init__()
+        g = geometry
+        self.kernels = kernels
+        self.gate_up_2FD = _parameter(2 * g.ffn_dim, g.dim, dtype=dtype)
+        self.down_DF = _parameter(g.dim, g.ffn_dim, dtype=dtype)
+
+    def forward(self, x_TD: Tensor) -> Tensor:
+        """``[T, D]`` to ``[T, D]``."""
+        return self.kernels.swiglu(x_TD, self.gate_up_2FD, self.down_DF)
+
+
+class MixtureOfExperts(nn.Module):
+    """E SwiGLU experts and the router that picks K of them for every token."""
+
+    def __init__(self, geometry: Geometry, kernels: Kernels, dtype: torch.dtype) -> None:
+        super().__init__()
+        g = geometry
+        self.kernels, self.top_k = kernels, g.top_k
+        # Float32 always: it is tiny, and the choice of experts must not hang on its rounding.
+        self.router_ED = _parameter(g.num_experts, g.dim, dtype=torch.float32)
+        self.gate_up_E2FD = _parameter(g.num_experts, 2 * g.ffn_dim, g.dim, dtype=dtype)
+        self.down_EDF = _parameter(g.num_experts, g.dim, g.ffn_dim, dtype=dtype)
+
+    def forward(self, x_TD: Tensor) -> Tensor:
+        """``[T, D]`` to ``[T, D]``."""
+        experts_TK, weights_TK = self.kernels.route(x_TD, self.router_ED, self.top_k)
+        return self.kernels.mix_experts(
+            x_TD, experts_TK, weights_TK, self.gate_up_E2FD, self.down_EDF
+        )
+
+
+def _parameter(*shape: int, dtype: torch.dtype) -> nn.Parameter:
+    return nn.Parameter(torch.empty(shape, dtype=dtype))
