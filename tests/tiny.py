@@ -36,6 +36,7 @@ def tiny_transformers_model(kind: str, **changes: Any) -> Any:
 
 
 def save_tiny(folder: Path, kind: str = "mixtral", **changes: Any) -> Path:
-    """Save a tiny model as safetensors with its config."""
-    tiny_transformers_model(kind, **changes).save_pretrained(folder)
+    """Save a tiny model as safetensors with its config; ``dtype=`` is that of the weights."""
+    dtype = changes.pop("dtype", torch.float32)
+    tiny_transformers_model(kind, **changes).to(dtype).save_pretrained(folder)
     return folder

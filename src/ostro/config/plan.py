@@ -12,6 +12,7 @@ from ostro.config.arithmetic import (
 )
 from ostro.config.geometry import Geometry
 from ostro.config.weight_types import WeightType
+from ostro.errors import OstroError
 
 # Activations, logits and the allocator's slack; measured on the demo and on tiny models.
 _BASE_WORKSPACE = 64 << 20
@@ -75,12 +76,16 @@ def make_plan(
 ) -> Plan:
     """Plan ``batch`` sequences of ``context`` tokens each (default: the model's own limit).
 
-    ``stored_bytes`` is the exact size on disk where it is known; else it follows from ``stored``.
+    ``compute`` is a dense type. ``stored_bytes`` is the exact size on disk where it is known; else
+    it follows from ``stored``.
     """
+    if not compute.is_dense:
+        raise OstroError(f"weights cannot be computed in {compute.name}; use F32, BF16 or F16")
     counts = count_parameters(geometry)
     context = geometry.context_length if context is None else context
     resident = weight_bytes(geometry, compute)
-    kv = kv_bytes_per_token(geometry)
+    # Keys and values are kept in the dtype that the weights are computed in.
+    kv = kv_bytes_per_token(geometry, compute.block_bytes)
     workspace = workspace_bytes(geometry, batch)
     required = resident + kv * context * batch + workspace
     read = read_bytes(geometry, compute, batch=batch)

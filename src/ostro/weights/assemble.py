@@ -1,0 +1,100 @@
+"""Stored tensors of a target layout, put together slot by slot."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+import torch
+
+from ostro.config import WEIGHT_TYPES, Geometry, WeightType
+from ostro.config.weight_types import fitting_type
+from ostro.errors import OstroError
+from ostro.weights.layouts import Layout, Placement
+from ostro.weights.quantise import narrowed, to_type
+from ostro.weights.slots import EXACT_KINDS, Slot
+from ostro.weights.source import SlotSource
+from ostro.weights.stored import StoredTensor, TensorInfo, head_rows_to_pairs
+
+_F32 = WEIGHT_TYPES["F32"]
+
+
+@dataclass(frozen=True)
+class Target:
+    """A model to be written: from where, in which layout, as which type (None: as it is)."""
+
+    source: SlotSource
+    geometry: Geometry
+    layout: Layout
+    kind: WeightType | None
+
+    def groups(self) -> Mapping[str, list[tuple[Slot, Placement]]]:
+        """The slots of every tensor to be written."""
+        groups: dict[str, list[tuple[Slot, Placement]]] = {}
+        for slot, placement in self.layout.table(self.geometry).items():
+            groups.setdefault(placement.tensor, []).append((slot, placement))
+        return groups
+
+    def infos(self) -> dict[str, TensorInfo]:
+        """Type and shape of every tensor to be written; nothing is converted yet."""
+        return {
+            name: TensorInfo(self._tensor_type(parts), parts[0][1].shape, name)
+            for name, parts in self.groups().items()
+        }
+
+    def tensor(self, parts: Iterable[tuple[Slot, Placement]]) -> StoredTensor:
+        """One tensor with all its slots in place."""
+        parts = list(parts)
+        kind, shape = self._tensor_type(parts), parts[0][1].shape
+        if not parts[0][1].index:
+            return self._slot(*parts[0], kind)
+        whole: torch.Tensor | None = None
+        for slot, placement in parts:
+            stored = self._slot(slot, placement, kind)
+            if whole is None:
+                whole = torch.empty((*shape[:-1], stored.data.shape[-1]), dtype=stored.data.dtype)
+            whole[placement.index] = stored.data
+        assert whole is not None
+        return StoredTensor(kind, whole)
+
+    def file_of(self, slot: Slot) -> str:
+        """Where a slot comes from, for messages."""
+        return self.source.file_of(self._origin(slot))
+
+    def _slot(self, slot: Slot, placement: Placement, kind: WeightType) -> StoredTensor:
+        stored = to_type(self.source.read(self._origin(slot)), kind)
+        if placement.interleaved:
+            stored = stored.rows(head_rows_to_pairs(stored.shape[0], self.geometry.head_dim))
+        return StoredTensor(kind, stored.data.T) if placement.transposed else stored
+
+    def _origin(self, slot: Slot) -> Slot:
+        """The source's slot: a layout that knows no tied head gets a copy of the embedding."""
+        tied = slot.kind == "head" and self.source.geometry.tied_embeddings
+        return Slot("embedding") if tied else slot
+
+    def _tensor_type(self, parts: list[tuple[Slot, Placement]]) -> WeightType:
+        kinds = {self._slot_type(slot) for slot, _ in parts}
+        if len(kinds) > 1:
+            names = ", ".join(sorted(kind.name for kind in kinds))
+            raise OstroError(
+                f"{parts[0][1].tensor} would hold parts of several types ({names}); "
+                "give --type to convert them all to one"
+            )
+        return kinds.pop()
+
+    def _slot_type(self, slot: Slot) -> WeightType:
+        stored = self.source.read(self._origin(slot))
+        if slot.kind in EXACT_KINDS:
+            return self._exact_type(stored)
+        if self.kind is not None:
+            return fitting_type(self.kind, stored.shape[-1])
+        if self.layout.family != "gguf" and not stored.type.is_dense:
+            raise OstroError(
+                f"{self.file_of(slot)} is quantised to {stored.type.name}, which only GGUF "
+                "can hold; give --type F32, BF16 or F16 to dequantise it"
+            )
+        return stored.type
+
+    def _exact_type(self, stored: StoredTensor) -> WeightType:
+        """GGUF wants float32; elsewhere the matrices' type if that loses nothing."""
+        if self.layout.family == "gguf":
+            return _F32
+        return narrowed(stored, self.kind or self.source.matrix_type).type
