@@ -4,7 +4,6 @@ from pathlib import Path
 
 import pytest
 import torch
-from tiny import tiny_transformers_model
 
 from ostro.engine.session import Session
 from ostro.kernels.dispatch import torch_kernels
@@ -12,6 +11,7 @@ from ostro.model import Mixtral
 from ostro.runtime.progress import SilentProgress
 from ostro.weights.checkpoint import open_checkpoint
 from ostro.weights.load import load_model
+from tiny import tiny_transformers_model
 
 KINDS = {
     "mixtral": {},

@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pytest
 import torch
-from tiny import save_tiny
 
 from ostro.config import WEIGHT_TYPES
 from ostro.runtime.progress import SilentProgress
@@ -13,12 +12,15 @@ from ostro.weights.checkpoint import Checkpoint, open_checkpoint
 from ostro.weights.convert import WRITABLE_LAYOUTS, write_model
 from ostro.weights.slots import Slot, slots
 from ostro.weights.tokenizer_files import TokenizerFiles
+from tiny import save_tiny
 
 DENSE_LAYOUTS = ["hf", "mistral", "gguf"]
 SPARSE_LAYOUTS = ["hf", "hf-fused", "mistral", "gguf"]
 
 
-def _write(source: Checkpoint, path: Path, layout: str, kind: str | None = None, **more) -> Checkpoint:
+def _write(
+    source: Checkpoint, path: Path, layout: str, kind: str | None = None, **more
+) -> Checkpoint:
     path = path.with_suffix(".gguf") if layout == "gguf" else path
     write_model(
         source,
@@ -83,7 +85,9 @@ def test_quantised_gguf_is_close_and_copied_without_requantising(kind, tmp_path)
     again = _write(quantised, tmp_path / "again", "gguf")
     for slot in slots(original.geometry):
         assert torch.equal(quantised.read(slot).data, again.read(slot).data)
-        assert (quantised.read(slot).type.name == "F32") == ("norm" in slot.kind or slot.kind == "router")
+        assert (quantised.read(slot).type.name == "F32") == (
+            "norm" in slot.kind or slot.kind == "router"
+        )
 
 
 def test_shards_are_planned_and_read_back(tmp_path) -> None:

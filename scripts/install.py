@@ -1,0 +1,181 @@
+"""Make .venv and install ostro and what it needs: ``python3 scripts/install.py chat`` or ``dev``.
+
+Runs on the system's own Python with nothing but the standard library. When nothing has changed
+since the last run it returns at once. Whatever stops it half-way (no network, a full disk,
+Ctrl-C), running it again mends the state: a .venv that was not finished is made anew, and pip's
+cache keeps what was already downloaded.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import sys
+from pathlib import Path
+
+from install_pip import InstallError, Pip, PipProgress, environment_words, run
+from install_steps import Steps
+from install_torch import TORCH, choose_torch
+
+ROOT = Path(__file__).resolve().parent.parent
+# What each kind of installation needs, beside requirements/pip.txt.
+KINDS = {"chat": ("chat.txt",), "dev": ("chat.txt", "dev.txt")}
+OLDEST, NEWEST = (3, 11), (3, 13)
+
+
+def check_python(version: tuple[int, ...], has_venv: bool) -> None:
+    """Refuse a Python that cannot make the environment, and say which one can."""
+    if not OLDEST <= version[:2] <= NEWEST:
+        found = ".".join(str(part) for part in version[:2])
+        raise InstallError(
+            f"ostro runs on Python 3.11 to 3.13 and this is {found}; name another one: "
+            "make chat PYTHON=python3.11"
+        )
+    if not has_venv:
+        raise InstallError(
+            "Python's venv module is missing; install the package python3-venv "
+            "(on Debian: apt-get install python3-venv) and run the same command again"
+        )
+
+
+def has_venv_module() -> bool:
+    """Debian ships venv without ensurepip until python3-venv is installed."""
+    from importlib.util import find_spec
+
+    return find_spec("venv") is not None and find_spec("ensurepip") is not None
+
+
+def fingerprint(root: Path, kind: str) -> str:
+    """A hash of all that decides what is installed: pins, the package's own table, the place."""
+    import tomllib
+
+    digest = hashlib.sha256(str(root).encode())
+    for name in ("pip.txt", *KINDS[kind]):
+        digest.update((root / "requirements" / name).read_bytes())
+    settings = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))
+    wanted = {key: settings[key] for key in ("build-system", "project")}
+    digest.update(json.dumps(wanted, sort_keys=True).encode())
+    return digest.hexdigest()
+
+
+class Stamp:
+    """``.venv/ostro.json``: says that this script made .venv, and what was installed to the end."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.path = root / ".venv" / "ostro.json"
+
+    def read(self) -> dict[str, str] | None:
+        """Fingerprints by kind; None where there is no stamp, which means: not made here."""
+        try:
+            entries = json.loads(self.path.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError):
+            return {}  # Cut off while it was written: made here, and nothing finished.
+        return entries if isinstance(entries, dict) else {}
+
+    def write(self, entries: dict[str, str]) -> None:
+        """Replace the stamp."""
+        self.path.parent.mkdir(exist_ok=True)
+        self.path.write_text(json.dumps(entries, indent=1) + "\n", encoding="utf-8")
+
+    def is_current(self, kind: str) -> bool:
+        """Whether ``kind`` was installed to the end from the files as they are now."""
+        finished = (self.read() or {}).get(kind) == fingerprint(self.root, kind)
+        return finished and (self.root / ".venv" / "bin" / "ostro").exists()
+
+
+def make_environment(root: Path, stamp: Stamp, log: Path, steps: Steps) -> None:
+    """Make .venv, or keep the one that an earlier run finished."""
+    environment = root / ".venv"
+    entries = stamp.read()
+    if entries is None and environment.exists() and any(environment.iterdir()):
+        raise InstallError(
+            f"{environment} is there already and was not made by this script; "
+            "move it away and run the same command again"
+        )
+    python = environment / "bin" / "python"
+    if entries and python.exists():
+        stamp.write({})  # Unfinished from here on.
+        return
+    shutil.rmtree(environment, ignore_errors=True)
+    stamp.write({})
+    run([sys.executable, "-m", "venv", str(environment)], log, "make .venv", tick=steps.refresh)
+
+
+def install_packages(root: Path, kind: str, pip: Pip, steps: Steps) -> None:
+    """Install pip, the pinned dependencies and ostro itself, in three steps."""
+    requirements = root / "requirements"
+    steps.start("Updating pip and asking it which torch it has for this machine")
+    pip.install(["-r", str(requirements / "pip.txt")], "update pip", tick=steps.refresh)
+    choice = choose_torch(root, pip, steps)
+
+    names = [str(requirements / name) for name in KINDS[kind]]
+    wanted = sum(count_pins(Path(name)) for name in names)
+    progress = PipProgress(packages=wanted, megabytes=choice.megabytes)
+    steps.expect(seconds=choice.seconds)
+    steps.start(f"Installing torch and {wanted - 1} packages", progress.fraction)
+    options = [word for name in names for word in ("-r", name)]
+    what = "install the pinned packages"
+    pip.install([*options, *choice.words], what, tick=steps.refresh, on_line=progress.feed)
+
+    steps.start("Installing ostro")
+    pip.install(["--no-deps", "--editable", str(root)], "install ostro", tick=steps.refresh)
+
+
+def count_pins(path: Path) -> int:
+    """The packages that a requirements file pins."""
+    lines = path.read_text(encoding="utf-8").splitlines()
+    return sum("==" in line for line in lines if not line.startswith("#"))
+
+
+def install(root: Path, kind: str, steps: Steps, pip_args: str) -> None:
+    """Bring .venv up to date for ``kind`` and stamp it."""
+    check_python(sys.version_info[:3], has_venv_module())
+    stamp = Stamp(root)
+    if stamp.is_current(kind):
+        return
+    log = root / "build" / "install.log"
+    log.parent.mkdir(exist_ok=True)
+    log.write_text("")
+    steps.start("Making .venv")
+    before = stamp.read()
+    make_environment(root, stamp, log, steps)
+    pip = Pip(root / ".venv" / "bin" / "python", log, environment_words(pip_args))
+    try:
+        install_packages(root, kind, pip, steps)
+    except InstallError:
+        # pip undoes what it could not finish, so what worked before still does (without a
+        # network, say). A signal gives it no such chance: then .venv is made anew.
+        stamp.write(before or {})
+        raise
+    # The larger set contains the smaller one.
+    covered = [name for name, files in KINDS.items() if set(files) <= set(KINDS[kind])]
+    stamp.write({name: fingerprint(root, name) for name in covered})
+    steps.finish()
+
+
+def main(arguments: list[str]) -> int:
+    """Run the installation; mistakes and interruptions end in one line and a code."""
+    if len(arguments) != 1 or arguments[0] not in KINDS:
+        print(f"usage: python3 scripts/install.py {'|'.join(KINDS)}", file=sys.stderr)
+        return 2
+    steps = Steps([("venv", 4), ("pip", 6), (TORCH, 90), ("ostro", 6)])
+    try:
+        install(ROOT, arguments[0], steps, os.environ.get("PIP_ARGS", ""))
+    except InstallError as error:
+        steps.close()
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        steps.close()
+        print("stopped; run the same command again to go on", file=sys.stderr)
+        return 130
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

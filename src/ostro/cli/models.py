@@ -1,0 +1,51 @@
+"""``ostro pull``, ``ostro list`` and ``ostro remove``: the models on this machine."""
+
+from pathlib import Path
+
+from ostro.cli.output import print_json, print_rows
+from ostro.config import format_bytes
+from ostro.errors import OstroError
+from ostro.runtime.environment import Environment
+from ostro.runtime.progress import TerminalProgress
+from ostro.weights.demo import DEMO, prepare_demo
+from ostro.weights.hub import pull
+from ostro.weights.store import list_models, remove_model
+
+
+def run_pull(
+    hub_id: str, revision: str | None, dense_parent: Path | None, *, as_json: bool
+) -> None:
+    """Download a model, or prepare the demo."""
+    environment, progress = Environment.read(), TerminalProgress()
+    if hub_id == DEMO:
+        path = prepare_demo(environment, progress, dense_parent)
+    elif dense_parent is not None:
+        raise OstroError("--dense-parent belongs to 'ostro pull demo' alone")
+    else:
+        path = pull(environment, hub_id, progress=progress, revision=revision)
+    if as_json:
+        print_json({"model": hub_id, "path": str(path)})
+    else:
+        print(f"{hub_id} is here: {path}")
+
+
+def run_list(*, as_json: bool) -> None:
+    """Show name, size and source of every model."""
+    models = list_models(Environment.read())
+    if as_json:
+        print_json([{**vars(model), "path": str(model.path)} for model in models])
+    elif models:
+        print_rows(
+            (model.name, f"{format_bytes(model.bytes):>8}  {model.source}") for model in models
+        )
+    else:
+        print("no models yet; 'ostro pull demo' makes the first")
+
+
+def run_remove(model: str, *, as_json: bool) -> None:
+    """Delete a model and say what that freed."""
+    freed = remove_model(Environment.read(), model)
+    if as_json:
+        print_json({"model": model, "freed_bytes": freed})
+    else:
+        print(f"removed {model}; {format_bytes(freed)} are free again")

@@ -1,0 +1,64 @@
+"""Options that several sub-commands share, and the small objects they become."""
+
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+import typer
+
+MaxTokens = Annotated[
+    int | None, typer.Option(min=1, help="Most tokens to generate [default: until EOS or context].")
+]
+Temperature = Annotated[float, typer.Option(min=0, help="0 takes the likeliest token.")]
+TopP = Annotated[float, typer.Option(min=0, max=1, help="Keep the likeliest up to this sum.")]
+TopK = Annotated[int, typer.Option(min=0, help="Keep this many; 0 keeps all.")]
+MinP = Annotated[float, typer.Option(min=0, max=1, help="Keep this share of the likeliest.")]
+RepetitionPenalty = Annotated[float, typer.Option(help="Over 1 avoids what was said before.")]
+Seed = Annotated[int | None, typer.Option(min=0, help="Makes sampling repeatable.")]
+Stop = Annotated[list[str] | None, typer.Option(help="End before this text; may be repeated.")]
+Threads = Annotated[int | None, typer.Option(min=1, help="Compute threads [default: all cores].")]
+Context = Annotated[
+    int | None, typer.Option(min=1, help="Tokens of context [default: the model's limit].")
+]
+ComputeType = Annotated[str | None, typer.Option("--type", help="Compute in F32, BF16 or F16.")]
+WeightTypeOption = Annotated[
+    str | None, typer.Option("--type", help="A weight type, such as BF16 or Q4_0.")
+]
+Device = Annotated[str, typer.Option(help="cpu or cuda.")]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """How to choose tokens, as given on the command line."""
+
+    max_tokens: int | None
+    temperature: float
+    top_p: float
+    top_k: int
+    min_p: float
+    repetition_penalty: float
+    seed: int | None
+    stop: list[str]
+
+    def arguments(self) -> dict[str, Any]:
+        """Keyword arguments for the engine."""
+        return dict(vars(self))
+
+
+@dataclass(frozen=True)
+class Running:
+    """Where and in what precision to compute."""
+
+    threads: int | None
+    context: int | None
+    kind: str | None
+    device: str
+
+    def arguments(self) -> dict[str, Any]:
+        """Keyword arguments for ``ostro.load``."""
+        return {
+            "threads": self.threads,
+            "context": self.context,
+            "dtype": self.kind,
+            "device": self.device,
+        }

@@ -1,0 +1,145 @@
+"""A conversation in the terminal: streaming Markdown, history, and a few commands."""
+
+import contextlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from rich.console import Console
+from rich.live import Live
+from rich.markdown import Markdown
+
+from ostro.cli.chat import fitting
+from ostro.cli.options import Sampling
+from ostro.config import format_bytes
+from ostro.engine.generate import Timer
+from ostro.engine.llm import LLM
+from ostro.errors import OstroError
+from ostro.runtime.environment import Environment
+from ostro.runtime.memory import peak_resident_bytes
+from ostro.text.messages import Message
+
+_HELP = """\
+/system TEXT  set the system message (without TEXT: remove it)
+/reset        forget the conversation
+/safe         switch Mistral's guard-rail message on or off
+/stats        tokens per second, tokens in the context, memory
+/help         this list
+/quit         leave (so does Ctrl-D); Ctrl-C stops an answer"""
+
+
+class Repl:
+    """One conversation."""
+
+    def __init__(
+        self,
+        llm: LLM,
+        sampling: Sampling,
+        environment: Environment,
+        system: str | None,
+        *,
+        safe: bool,
+        console: Console | None = None,
+    ) -> None:
+        self.llm, self.sampling, self.system, self.safe = llm, sampling, system, safe
+        self.turns: list[Message] = []
+        self.last: Timer | None = None
+        self.console = console or Console()
+        self._history = environment.home / "chat_history"
+        self._commands: dict[str, Callable[[str], None]] = {
+            "/system": self._set_system,
+            "/reset": self._reset,
+            "/safe": self._switch_safe,
+            "/stats": self._stats,
+            "/help": lambda _: self.console.print(_HELP, highlight=False),
+        }
+
+    def run(self, read: Callable[[str], str] = input) -> None:
+        """Read lines and answer them until /quit or the end of the input."""
+        self.console.print("Ask something; /help lists the commands, Ctrl-D leaves.\n")
+        with _input_history(self._history):
+            while True:
+                try:
+                    line = read("> ").strip()
+                except EOFError:
+                    self.console.print()
+                    return
+                except KeyboardInterrupt:
+                    self.console.print("\n(Ctrl-D or /quit leaves)")
+                    continue
+                if line == "/quit":
+                    return
+                if line:
+                    self.handle(line)
+
+    def handle(self, line: str) -> None:
+        """A command or a question. A mistake is told and the conversation goes on."""
+        name, _, rest = line.partition(" ")
+        try:
+            if name in self._commands:
+                self._commands[name](rest.strip())
+            elif line.startswith("/"):
+                self.console.print(f"unknown command {name}; /help lists them")
+            else:
+                self.ask(line)
+        except OstroError as error:
+            self.console.print(f"{error}", style="red", markup=False)
+
+    def ask(self, question: str) -> None:
+        """Answer as streaming Markdown; Ctrl-C keeps what has come so far."""
+        turns = [*self.turns, Message("user", question)]
+        system = [Message("system", self.system)] if self.system else []
+        maximum = self.sampling.max_tokens
+        messages = fitting(self.llm, [*system, *turns], safe=self.safe, max_tokens=maximum)
+        self.last, text = Timer(), ""
+        with Live(console=self.console, refresh_per_second=8, vertical_overflow="visible") as live:
+            pieces = self.llm.stream(
+                messages, safe_prompt=self.safe, timer=self.last, **self.sampling.arguments()
+            )
+            try:
+                for piece in pieces:
+                    text += piece.text
+                    live.update(Markdown(text))
+            except KeyboardInterrupt:
+                live.update(Markdown(f"{text} …"))
+        self.turns = [m for m in messages if m.role != "system"]
+        self.turns.append(Message("assistant", text))
+
+    def _set_system(self, text: str) -> None:
+        self.system = text or None
+        self.console.print(f"(system message {'set' if text else 'removed'})")
+
+    def _reset(self, _: str) -> None:
+        self.turns = []
+        self.console.print("(the conversation is forgotten)")
+
+    def _switch_safe(self, _: str) -> None:
+        self.safe = not self.safe
+        self.console.print(f"(guard-rail message {'on' if self.safe else 'off'})")
+
+    def _stats(self, _: str) -> None:
+        speed = (
+            f"{self.last.tokens_per_second:.1f} tokens/s in the last answer" if self.last else ""
+        )
+        used = f"{format_bytes(self.llm.cache_bytes)} of keys and values"
+        peak = f"{format_bytes(peak_resident_bytes())} at most so far"
+        self.console.print("; ".join(filter(None, [speed, used, peak])), highlight=False)
+
+
+@contextmanager
+def _input_history(path: Path) -> Iterator[None]:
+    """Arrow keys recall earlier questions, also those of earlier days."""
+    try:
+        import readline
+    except ImportError:  # Windows has none; input() still works.
+        yield
+        return
+    with contextlib.suppress(OSError):
+        readline.read_history_file(path)
+    readline.set_history_length(1000)
+    try:
+        yield
+    finally:
+        with contextlib.suppress(OSError):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            readline.write_history_file(path)

@@ -1,0 +1,87 @@
+"""``ostro.load``: from a name, a directory or a file to something that answers."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from ostro.config import WEIGHT_TYPES
+from ostro.engine.llm import LLM
+from ostro.engine.planning import compute_type, require_fit
+from ostro.errors import OstroError
+from ostro.kernels.dispatch import torch_kernels
+from ostro.runtime.environment import Environment
+from ostro.runtime.progress import Progress, TerminalProgress
+from ostro.runtime.settings import choose_settings, parse_dtype
+from ostro.weights.checkpoint import open_checkpoint
+from ostro.weights.demo import DEMO, prepare_demo
+from ostro.weights.describe import describe
+from ostro.weights.load import load_model
+from ostro.weights.store import find_model, list_models
+from ostro.weights.tokenizer_files import TokenizerFiles
+
+
+@dataclass(frozen=True)
+class Located:
+    """A model on disk."""
+
+    name: str
+    path: Path
+
+
+def locate(model: str | Path, environment: Environment, progress: Progress) -> Located:
+    """Find a model by path or by its name in the store; the demo is prepared if it is missing."""
+    path = Path(model).expanduser()
+    if path.exists():
+        return Located(path.name, path)
+    name = str(model)
+    found = find_model(environment, name)
+    if found is None and name == DEMO:
+        found = prepare_demo(environment, progress)
+    if found is None:
+        have = ", ".join(stored.name for stored in list_models(environment)) or "none yet"
+        hint = f"ostro pull {name}" if name.count("/") == 1 else "ostro pull HUB_ID"
+        raise OstroError(
+            f"no model {name!r}: neither a path nor pulled (there are: {have}); try {hint}"
+        )
+    return Located(name, found)
+
+
+def load(
+    model: str | Path = DEMO,
+    *,
+    dtype: str | torch.dtype | None = None,
+    device: str | torch.device | None = None,
+    threads: int | None = None,
+    context: int | None = None,
+    environment: Environment | None = None,
+    progress: Progress | None = None,
+) -> LLM:
+    """Load a model by name, directory or file.
+
+    ``dtype`` is float32, bfloat16 or float16; by default what the checkpoint is stored in, and
+    bfloat16 for a quantised one. ``context`` is the most tokens a conversation may hold (default:
+    the model's own limit). A model that does not fit into memory is refused before it is read.
+    """
+    environment = Environment.read() if environment is None else environment
+    progress = TerminalProgress() if progress is None else progress
+    located = locate(model, environment, progress)
+    checkpoint = open_checkpoint(located.path)
+    compute = compute_type(checkpoint.matrix_type).name if dtype is None else dtype
+    settings = choose_settings(
+        device=device, dtype=parse_dtype(compute), threads=threads or environment.threads
+    )
+    limit = checkpoint.geometry.context_length
+    context = limit if context is None else context
+    if not 1 <= context <= limit:
+        raise OstroError(f"context {context} is out of range; {located.name} reads 1 to {limit}")
+    require_fit(describe(checkpoint, located.name), WEIGHT_TYPES[settings.type_name], context)
+    tokenizer = TokenizerFiles.beside(checkpoint.path).tokenizer(checkpoint.vocabulary)
+    weights = load_model(
+        checkpoint,
+        torch_kernels(),
+        dtype=settings.dtype,
+        device=settings.device,
+        progress=progress,
+    )
+    return LLM(weights, tokenizer, name=located.name, settings=settings, context=context)

@@ -1,0 +1,75 @@
+"""Plans for models on disk, on the hub, or on paper, against this machine."""
+
+from ostro.config import WEIGHT_TYPES, Plan, WeightType, make_plan
+from ostro.config.units import format_bytes
+from ostro.errors import MemoryPlanError
+from ostro.runtime.bandwidth import read_bandwidth
+from ostro.runtime.environment import Environment
+from ostro.runtime.memory import read_memory
+from ostro.runtime.settings import usable_cores
+from ostro.weights.describe import Description
+
+_SMALLEST_CONTEXT = 256
+
+
+def compute_type(stored: WeightType) -> WeightType:
+    """What weights become in memory: dense ones stay as they are, quantised ones become BF16."""
+    return stored if stored.is_dense else WEIGHT_TYPES["BF16"]
+
+
+def plan_model(
+    model: Description,
+    environment: Environment,
+    *,
+    kind: WeightType | None = None,
+    context: int | None = None,
+    batch: int = 1,
+    memory_bytes: int | None = None,
+    threads: int | None = None,
+) -> Plan:
+    """What ``model`` takes, stored as ``kind`` (default: as it is), and how fast it can decode.
+
+    Memory is what is available now, unless ``memory_bytes`` says otherwise. Bandwidth is measured
+    at the first call on a machine, which takes about a second.
+    """
+    stored = kind or model.stored_type
+    count = threads or environment.threads or usable_cores()
+    return make_plan(
+        model.geometry,
+        model=model.name,
+        stored=stored,
+        compute=compute_type(stored),
+        stored_bytes=model.stored_bytes if stored == model.stored_type else None,
+        memory_bytes=read_memory().available if memory_bytes is None else memory_bytes,
+        read_bandwidth=read_bandwidth(environment.home, count),
+        context=context,
+        batch=batch,
+    )
+
+
+def require_fit(model: Description, compute: WeightType, context: int) -> None:
+    """Refuse a model that does not fit into the memory available now, saying what would."""
+    plan = make_plan(
+        model.geometry,
+        model=model.name,
+        stored=model.stored_type,
+        compute=compute,
+        stored_bytes=model.stored_bytes,
+        memory_bytes=read_memory().available,
+        read_bandwidth=0.0,
+        context=context,
+    )
+    if plan.fits:
+        return
+    rest = plan.memory_bytes - plan.resident_weight_bytes - plan.workspace_bytes
+    context = rest // (plan.kv_bytes_per_token * plan.batch)
+    mend = (
+        f"--context {context} would fit"
+        if context >= _SMALLEST_CONTEXT
+        else f"its weights alone take {format_bytes(plan.resident_weight_bytes)}; "
+        "take a smaller model or more memory"
+    )
+    raise MemoryPlanError(
+        f"{plan.model} needs {format_bytes(plan.required_bytes)} with a context of {plan.context} "
+        f"and {format_bytes(plan.memory_bytes)} are free: {mend}"
+    )
