@@ -49,15 +49,15 @@ class Geometry:
             )
         if not self.is_sparse and self.top_k:
             raise OstroError(f"geometry: a dense model has no top_k, but {self.top_k} was given")
-        if self.sliding_window is not None and self.sliding_window < 1:
+        window = self.sliding_window
+        if window is not None and (type(window) is not int or window < 1):
             raise OstroError(
-                f"geometry: sliding_window must be 1 or more, not {self.sliding_window}"
+                f"geometry: sliding_window must be a whole number of 1 or more, not {window!r}"
             )
         for name in ("norm_eps", "rope_theta"):
-            if not 0 < getattr(self, name) < float("inf"):
-                raise OstroError(
-                    f"geometry: {name} must be above 0 and finite, not {getattr(self, name)!r}"
-                )
+            value = getattr(self, name)
+            if type(value) not in (int, float) or not 0 < value < float("inf"):
+                raise OstroError(f"geometry: {name} must be above 0 and finite, not {value!r}")
 
     @property
     def is_sparse(self) -> bool:

@@ -81,8 +81,13 @@ def make_plan(
     """
     if not compute.is_dense:
         raise OstroError(f"weights cannot be computed in {compute.name}; use F32, BF16 or F16")
+    limit = geometry.context_length
+    context = limit if context is None else context
+    if not 1 <= context <= limit:
+        raise OstroError(f"context {context} is out of range; {model} reads 1 to {limit}")
+    if batch < 1:
+        raise OstroError(f"batch must be 1 or more, not {batch}")
     counts = count_parameters(geometry)
-    context = geometry.context_length if context is None else context
     resident = weight_bytes(geometry, compute)
     # Keys and values are kept in the dtype that the weights are computed in.
     kv = kv_bytes_per_token(geometry, compute.block_bytes)

@@ -1,5 +1,6 @@
 """Sizes as people write them: ``16G`` in, ``93.4 GB`` and ``46.7 B`` out."""
 
+import math
 import re
 
 from ostro.errors import OstroError
@@ -12,12 +13,14 @@ def parse_bytes(text: str) -> int:
 
     ``GB`` is 10^9; ``GiB`` and the bare ``G`` are 2^30, which is what memory is sold in.
     """
-    match = re.fullmatch(r"\s*([0-9]+(?:\.[0-9]+)?)\s*([KMGT]?)(i?B?)\s*", text, re.IGNORECASE)
-    if match is None or (match[3].lower() == "i"):
+    match = re.fullmatch(r"\s*([0-9]+(?:\.[0-9]+)?)\s*([KMGT]?)(B|iB|)\s*", text, re.IGNORECASE)
+    count = math.inf
+    if match is not None and not (match[3].lower().startswith("i") and not match[2]):
+        base = 1000 if match[3].lower() == "b" else 1024
+        count = float(match[1]) * base ** _EXPONENTS[match[2].upper()]
+    if not math.isfinite(count):
         raise OstroError(f"cannot read {text!r} as a size; write it as 24G, 512MiB or 1.5GB")
-    number, prefix, suffix = float(match[1]), match[2].upper(), match[3].lower()
-    base = 1000 if suffix == "b" else 1024
-    return int(number * base ** _EXPONENTS[prefix])
+    return int(count)
 
 
 def format_bytes(count: float) -> str:

@@ -1,11 +1,14 @@
 """Read bandwidth of this machine's memory: the bound on decoding, measured once and kept."""
 
 import json
+import math
 import os
 import platform
 import time
+from contextlib import suppress
 from pathlib import Path
 
+from ostro.errors import OstroError
 from ostro.runtime.files import whole_file
 
 _PROBE_BYTES = 512 << 20
@@ -22,7 +25,8 @@ def read_bandwidth(home: Path, threads: int) -> float:
     known = _load(cache)
     if key not in known:
         known[key] = probe_bandwidth(threads)
-        with whole_file(cache) as temporary:
+        # Where the folder cannot be written, the next call measures again.
+        with suppress(OstroError), whole_file(cache) as temporary:
             temporary.write_text(json.dumps(known, indent=1) + "\n")
     return known[key]
 
@@ -49,6 +53,7 @@ def _load(cache: Path) -> dict[str, float]:
     """The kept measurements; a damaged cache counts as none, since it can be measured again."""
     try:
         entries = json.loads(cache.read_text())
-        return {str(key): float(value) for key, value in entries.items() if float(value) > 0}
+        speeds = {str(key): float(value) for key, value in entries.items()}
+        return {key: speed for key, speed in speeds.items() if 0 < speed < math.inf}
     except (OSError, ValueError, AttributeError, TypeError):
         return {}

@@ -1,6 +1,7 @@
 """Environment variables and the folders they decide: read once, passed to whoever needs them."""
 
 import os
+import shlex
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -36,15 +37,22 @@ class Environment:
         """Read ``variables`` (default: this process's). A value that makes no sense is an error."""
         env = os.environ if variables is None else variables
         threads = env.get("OSTRO_THREADS")
-        if threads is not None and not (threads.isdigit() and int(threads) > 0):
+        if threads and not (threads.isdecimal() and int(threads) > 0):
             raise OstroError(f"OSTRO_THREADS must be a whole number above 0, not {threads!r}")
         return cls(
             home=_home(env),
-            hub_endpoint=env.get("HF_ENDPOINT", DEFAULT_HUB).rstrip("/"),
+            hub_endpoint=(env.get("HF_ENDPOINT") or DEFAULT_HUB).rstrip("/"),
             hub_token=env.get("HF_TOKEN") or None,
             threads=int(threads) if threads else None,
-            pip_args=tuple(env.get("PIP_ARGS", "").split()),
+            pip_args=_words("PIP_ARGS", env.get("PIP_ARGS", "")),
         )
+
+
+def _words(name: str, value: str) -> tuple[str, ...]:
+    try:
+        return tuple(shlex.split(value))
+    except ValueError as error:
+        raise OstroError(f"cannot read {name}={value!r}: {error}") from error
 
 
 def _home(env: Mapping[str, str]) -> Path:

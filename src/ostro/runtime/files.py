@@ -3,7 +3,7 @@
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -17,17 +17,18 @@ def whole_file(target: Path) -> Iterator[Path]:
 
     On any failure, Ctrl-C included, the temporary file is removed and ``target`` is untouched.
     """
-    target.parent.mkdir(parents=True, exist_ok=True)
     temporary = target.with_name(f".{target.name}.{os.getpid()}.part")
     try:
+        target.parent.mkdir(parents=True, exist_ok=True)
         yield temporary
-        _sync(temporary)
+        sync(temporary)
         temporary.replace(target)
-        _sync(target.parent)
+        sync(target.parent)
     except OSError as error:
         raise _disk_error(error, target) from error
     finally:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
 
 
 @contextmanager
@@ -38,17 +39,16 @@ def whole_directory(target: Path) -> Iterator[Path]:
     """
     if target.exists():
         raise OstroError(f"{target} exists already; remove it or choose another name")
-    target.parent.mkdir(parents=True, exist_ok=True)
     temporary = target.with_name(f".{target.name}.{os.getpid()}.part")
-    shutil.rmtree(temporary, ignore_errors=True)
-    temporary.mkdir()
     try:
+        shutil.rmtree(temporary, ignore_errors=True)
+        temporary.mkdir(parents=True)
         yield temporary
         for path in sorted(temporary.rglob("*")):
-            _sync(path)
-        _sync(temporary)
+            sync(path)
+        sync(temporary)
         temporary.rename(target)
-        _sync(target.parent)
+        sync(target.parent)
     except OSError as error:
         raise _disk_error(error, target) from error
     finally:
@@ -58,17 +58,24 @@ def whole_directory(target: Path) -> Iterator[Path]:
 @contextmanager
 def file_lock(path: Path, *, waiting_for: str, timeout: float = 3600) -> Iterator[None]:
     """Hold an exclusive lock on ``path`` between processes; wait up to ``timeout`` seconds."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(path, timeout=timeout)
     try:
-        with FileLock(path, timeout=timeout):
-            yield
+        path.parent.mkdir(parents=True, exist_ok=True)
+        lock.acquire()
     except Timeout:
         raise OstroError(
             f"another process has been {waiting_for} for {timeout:.0f} s; if none is, remove {path}"
         ) from None
+    except OSError as error:
+        raise _disk_error(error, path) from error
+    try:
+        yield
+    finally:
+        lock.release()
 
 
-def _sync(path: Path) -> None:
+def sync(path: Path) -> None:
+    """Wait until a file or a folder is on the disk."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)

@@ -1,6 +1,7 @@
 """A checkpoint: tensors on disk whose layout is known, and every one of them accounted for."""
 
 import json
+import math
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -181,6 +182,17 @@ def _check_tied(files: TensorFiles, path: Path) -> None:
     del files.infos["lm_head.weight"]
 
 
+def _check_plausible(path: Path, geometry: Geometry, files: TensorFiles) -> None:
+    """A damaged configuration may promise billions of layers, which cannot even be listed."""
+    numbers = sum(math.prod(info.shape) for info in files.infos.values())
+    promised = geometry.num_layers * (6 + 3 * max(geometry.num_experts, 1))
+    if promised > numbers:
+        raise CheckpointError(
+            f"{path}: the configuration says {geometry.num_layers} layers of "
+            f"{geometry.num_experts} experts, but the files hold {numbers} numbers in all"
+        )
+
+
 def _checked(
     path: Path,
     family: Family,
@@ -193,6 +205,7 @@ def _checked(
     """Find the layout whose table the files match, and account for every tensor."""
     for name in [name for name in files.infos if _DERIVED.fullmatch(name)]:
         del files.infos[name]
+    _check_plausible(path, geometry, files)
     candidates = [x for x in LAYOUTS if x.family == family and x.fits(geometry)]
     tables = {layout: layout.table(geometry) for layout in candidates}
     layout = max(candidates, key=lambda x: sum(p.tensor in files.infos for p in tables[x].values()))

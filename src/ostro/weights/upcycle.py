@@ -41,7 +41,7 @@ class Upcycled:
     def read(self, slot: Slot) -> StoredTensor:
         """A router of its own for each layer; everything else from the parent."""
         if slot.kind != "router":
-            return self.parent.read(slot._replace(expert=-1))
+            return self.parent.read(_parents(slot))
         # One generator a layer: a layer's router does not depend on how many layers came before.
         generator = torch.Generator().manual_seed(self.seed * 1_000_003 + slot.layer)
         shape = slot_shape(self.geometry, "router")
@@ -49,7 +49,12 @@ class Upcycled:
 
     def file_of(self, slot: Slot) -> str:
         """The parent's file."""
-        return "the new router" if slot.kind == "router" else self.parent.file_of(slot)
+        return "the new router" if slot.kind == "router" else self.parent.file_of(_parents(slot))
+
+
+def _parents(slot: Slot) -> Slot:
+    """The dense slot that every expert copies."""
+    return slot._replace(expert=-1)
 
 
 def upcycle(parent: Checkpoint, *, num_experts: int, top_k: int, seed: int) -> Upcycled:
