@@ -3,11 +3,11 @@
 import json
 import random
 import re
-import shutil
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 
 import huggingface_hub
 import pytest
@@ -211,7 +211,7 @@ def test_a_file_damaged_on_its_way_is_refused_and_fetched_anew(
 def test_too_little_space_is_said_before_anything_is_fetched(
     env: Environment, hub: FakeHub, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    usage = shutil._ntuple_diskusage(100_000, 90_000, 10_000)
+    usage = SimpleNamespace(total=100_000, used=90_000, free=10_000)
     monkeypatch.setattr("ostro.weights.hub_download.shutil.disk_usage", lambda path: usage)
     with pytest.raises(OstroError, match=r"takes 55\.1 kB more and 10 kB are free.*OSTRO_HOME"):
         pull(env, REPO, progress=SILENT)
