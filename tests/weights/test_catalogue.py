@@ -10,12 +10,12 @@ from ostro.weights.hub_files import split_hub_id
 ALL = [file for files in CATALOGUE.values() for file in files]
 
 
-def entry(size: int, perplexity: float | None = None, parts: int = 1) -> PublishedFile:
+def entry(size: int, perplexity: float | None = None) -> PublishedFile:
     return PublishedFile(
         model="m",
         preset="demo",
         hub_id="o/n",
-        files=tuple(f"{size}-{part}.gguf" for part in range(parts)),
+        files=(f"{size}.gguf",),
         quantisation="Q4_0",
         bytes=size,
         perplexity=perplexity,
@@ -58,12 +58,6 @@ def test_files_come_smallest_first_and_more_bits_read_better() -> None:
     assert order == sorted(order, reverse=True)
 
 
-def test_a_split_file_is_told_from_one_that_is_ready() -> None:
-    ready = {file.pull_id: file.is_ready for file in published("mixtral-8x22b")}
-    assert sum(ready.values()) == 1
-    assert ready["mistralai/Mixtral-8x22B-Instruct-v0.1"]
-
-
 def test_the_largest_that_fits_is_chosen() -> None:
     files = [entry(10), entry(30), entry(20)]
 
@@ -79,8 +73,3 @@ def test_the_largest_that_fits_is_chosen() -> None:
 def test_of_two_of_one_size_the_lower_perplexity_wins() -> None:
     files = [entry(10), entry(10, 5.0), entry(10, 4.0), entry(10, 4.5)]
     assert choose(files, 10, lambda file: file.bytes) is files[2]
-
-
-def test_what_must_be_joined_first_is_never_proposed() -> None:
-    files = [entry(10), entry(20, parts=2)]
-    assert choose(files, 100, lambda file: file.bytes) is files[0]

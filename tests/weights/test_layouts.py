@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from ostro.config import PRESETS
+from ostro.errors import CheckpointError
 from ostro.weights.checkpoint import Checkpoint, open_checkpoint
 from ostro.weights.layouts import (
     GGUF,
@@ -131,6 +132,34 @@ def test_gguf_with_merged_split_and_fused_experts(original, tmp_path, layout) ->
     assert opened.layout is layout
     assert opened.geometry == original.geometry
     _assert_equal(original, opened)
+
+
+def test_a_split_gguf_is_read_as_one_and_misses_no_part(original, tmp_path) -> None:
+    from ostro.weights.gguf_metadata import metadata_from_geometry
+
+    arrays = {}
+    for slot, placement in GGUF_SPLIT.table(original.geometry).items():
+        numbers = original.read(slot).data
+        if placement.interleaved:
+            numbers = numbers[head_rows_to_pairs(len(numbers), original.geometry.head_dim)]
+        arrays[placement.tensor] = numbers.numpy()
+    names = list(arrays)
+    for part in range(3):
+        writer = gguf.GGUFWriter(tmp_path / f"m-0000{part + 1}-of-00003.gguf", "llama")
+        for key, value in metadata_from_geometry(original.geometry).items() if part == 0 else ():
+            add = writer.add_float32 if isinstance(value, float) else writer.add_uint32
+            add(key, value)
+        for name in names[part::3]:
+            writer.add_tensor(name, arrays[name])
+        writer.write_header_to_file()
+        writer.write_kv_data_to_file()
+        writer.write_tensors_to_file()
+        writer.close()
+    for path in (tmp_path / "m-00002-of-00003.gguf", tmp_path):
+        _assert_equal(original, open_checkpoint(path))
+    (tmp_path / "m-00003-of-00003.gguf").unlink()
+    with pytest.raises(CheckpointError, match=r"m-00003-of-00003\.gguf is not beside it"):
+        open_checkpoint(tmp_path / "m-00001-of-00003.gguf")
 
 
 def test_every_layout_holds_every_number_once() -> None:

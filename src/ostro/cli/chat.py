@@ -137,15 +137,13 @@ def _load(
     import torch  # noqa: F401  # Timed apart: it is most of the start and not ostro's.
 
     imported = time.perf_counter()
-    from ostro.cli.propose import resolve
+    from ostro.cli.propose import is_published_name, propose
     from ostro.engine.load import load
 
-    located, fitting_context = resolve(model, environment, running, yes=request.yes)
-    if fitting_context is not None and running.context is None:
-        running = replace(running, context=fitting_context)
-    llm = load(located, environment=environment, **running.arguments())
-    if located != model and llm.name != model:
-        llm.name = model
+    if is_published_name(model, environment):
+        model, context = propose(model, environment, running, yes=request.yes)
+        running = replace(running, context=context)
+    llm = load(model, environment=environment, **running.arguments())
     if request.timings:
         ready = time.perf_counter() - imported + (before - started)
         note(f"import torch {imported - before:.2f} s; ready {ready:.2f} s beyond that")

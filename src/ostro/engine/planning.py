@@ -1,13 +1,17 @@
 """Plans for models on disk, on the hub, or on paper, against this machine."""
 
-from ostro.config import WEIGHT_TYPES, Plan, WeightType, make_plan
+from pathlib import Path
+
+from ostro.config import PRESETS, WEIGHT_TYPES, Plan, WeightType, make_plan
 from ostro.config.units import format_bytes
-from ostro.errors import MemoryPlanError
+from ostro.errors import MemoryPlanError, OstroError
 from ostro.runtime.bandwidth import read_bandwidth
 from ostro.runtime.environment import Environment
 from ostro.runtime.memory import read_memory
 from ostro.runtime.settings import usable_cores
-from ostro.weights.describe import Description
+from ostro.weights.checkpoint import open_checkpoint
+from ostro.weights.describe import Description, describe, describe_hub, describe_preset
+from ostro.weights.store import find_model
 
 _SMALLEST_CONTEXT = 256
 
@@ -15,6 +19,23 @@ _SMALLEST_CONTEXT = 256
 def compute_type(stored: WeightType) -> WeightType:
     """What weights become in memory: dense ones stay as they are, quantised ones become BF16."""
     return stored if stored.is_dense else WEIGHT_TYPES["BF16"]
+
+
+def describe_model(model: str, environment: Environment) -> Description:
+    """What is known of a path, a model in the store, a preset, or a hub id; nothing is loaded."""
+    path = Path(model).expanduser()
+    if not path.exists():
+        path = find_model(environment, model) or path
+    if path.exists():
+        return describe(open_checkpoint(path), model)
+    if model in PRESETS:
+        return describe_preset(model)
+    if "/" in model and not model.startswith((".", "/", "~")):
+        return describe_hub(environment, model)
+    raise OstroError(
+        f"no model {model!r}: neither a path, nor pulled, nor a hub id, nor one of the presets "
+        f"{', '.join(PRESETS)}"
+    )
 
 
 def plan_model(

@@ -14,7 +14,7 @@ from ostro.errors import OstroError
 
 _ACCOUNT = "asks for an account: accept the terms on its page, then set HF_TOKEN"
 _SPLIT_EXPERTS = "a tensor for each expert, as in 2023; llama.cpp refuses such files today"
-_PARTS = "in parts: join them with llama-gguf-split --merge, then give ostro the file"
+_PARTS = "in parts, which are read as one"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,13 +45,8 @@ class PublishedFile:
         raise AssertionError(self.quantisation)
 
     @property
-    def is_ready(self) -> bool:
-        """Whether ostro reads it as it is downloaded."""
-        return len(self.files) < 2
-
-    @property
     def pull_id(self) -> str:
-        """What ``ostro pull`` takes."""
+        """What ``ostro pull`` takes; the first of several parts brings the others."""
         return f"{self.hub_id}/{self.files[0]}" if self.files else self.hub_id
 
 
@@ -70,9 +65,9 @@ def choose(
     """The best file that fits into ``memory_bytes``, or None.
 
     ``required`` says how many bytes a file takes once it is loaded. The largest is the best, and
-    of two of one size the one with the lower perplexity. What has to be joined first is left out.
+    of two of one size the one with the lower perplexity.
     """
-    fitting = [file for file in files if file.is_ready and required(file) <= memory_bytes]
+    fitting = [file for file in files if required(file) <= memory_bytes]
     return max(fitting, key=_quality, default=None)
 
 

@@ -14,7 +14,7 @@ from torch import Tensor
 from ostro.config import WEIGHT_TYPES, Geometry, WeightType
 from ostro.errors import CheckpointError
 from ostro.text.vocabulary import Vocabulary
-from ostro.weights.gguf_file import GGUFFile
+from ostro.weights.gguf_file import open_gguf
 from ostro.weights.gguf_metadata import geometry_from_metadata, vocabulary_from_metadata
 from ostro.weights.hf_config import geometry_from_config
 from ostro.weights.layouts import LAYOUTS, Family, Layout, Placement
@@ -22,7 +22,7 @@ from ostro.weights.mistral_params import geometry_from_params
 from ostro.weights.pickle_files import PickleFiles
 from ostro.weights.safetensors_files import SafetensorsFiles, index_names, shard_paths
 from ostro.weights.slots import EXACT_KINDS, Slot
-from ostro.weights.stored import StoredTensor, TensorFiles, head_rows_to_halves
+from ostro.weights.stored import StoredTensor, TensorFiles, TensorInfo, head_rows_to_halves
 
 _HF_INDEX = "model.safetensors.index.json"
 _MISTRAL_INDEX = "consolidated.safetensors.index.json"
@@ -48,11 +48,7 @@ class Checkpoint:
     @property
     def matrix_type(self) -> WeightType:
         """The type that most matrix bytes are in."""
-        sizes: dict[str, int] = {}
-        for info in self.files.infos.values():
-            if len(info.shape) > 1:
-                sizes[info.type.name] = sizes.get(info.type.name, 0) + info.bytes
-        return WEIGHT_TYPES[max(sizes, key=lambda name: sizes[name])]
+        return most_common_type(self.files.infos.values())
 
     @property
     def stored_bytes(self) -> int:
@@ -89,12 +85,21 @@ def open_checkpoint(path: Path) -> Checkpoint:
     if (path / "params.json").is_file():
         return _open_mistral(path)
     ggufs = sorted(path.glob("*.gguf"))
-    if len(ggufs) == 1:
+    if len(ggufs) == 1 or (ggufs and ggufs[0].name.endswith(f"-00001-of-{len(ggufs):05d}.gguf")):
         return _open_gguf(ggufs[0])
     found = (
         f"{len(ggufs)} .gguf files; name one" if ggufs else "neither of config.json, params.json"
     )
     raise CheckpointError(f"{path}: no model here: found {found}")
+
+
+def most_common_type(infos: Iterable[TensorInfo]) -> WeightType:
+    """The type that most bytes of matrices are in."""
+    sizes: dict[str, int] = {}
+    for info in infos:
+        if len(info.shape) > 1:
+            sizes[info.type.name] = sizes.get(info.type.name, 0) + info.bytes
+    return WEIGHT_TYPES[max(sizes, key=lambda name: sizes[name])]
 
 
 def check_finite(tensor: Tensor, where: str) -> None:
@@ -105,11 +110,7 @@ def check_finite(tensor: Tensor, where: str) -> None:
 
 
 def _open_gguf(path: Path) -> Checkpoint:
-    if re.search(r"-\d{5}-of-\d{5}\.gguf$", path.name) and not path.name.endswith("-of-00001.gguf"):
-        raise CheckpointError(
-            f"{path}: one of several parts; join them with llama-gguf-split --merge"
-        )
-    file = GGUFFile(path)
+    file = open_gguf(path)
     metadata, tied = file.header.metadata, "output.weight" not in file.infos
     geometry = geometry_from_metadata(metadata, str(path), tied=tied)
     vocabulary = vocabulary_from_metadata(metadata, str(path))

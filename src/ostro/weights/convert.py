@@ -12,7 +12,7 @@ from ostro.errors import OstroError
 from ostro.runtime.files import whole_directory, whole_file
 from ostro.runtime.progress import Progress
 from ostro.weights.assemble import Target
-from ostro.weights.checkpoint import check_finite
+from ostro.weights.checkpoint import check_finite, most_common_type
 from ostro.weights.gguf_writer import write_gguf
 from ostro.weights.hf_config import config_from_geometry
 from ostro.weights.layouts import GGUF, HF, HF_FUSED, MISTRAL, Layout
@@ -107,11 +107,7 @@ class _Stream:
 
 def _dense_type(infos: dict[str, TensorInfo]) -> str:
     """The name of the dtype that most bytes are in, as config.json wants it."""
-    sizes: dict[str, int] = {}
-    for info in infos.values():
-        sizes[info.type.name] = sizes.get(info.type.name, 0) + info.bytes
-    most = max(sizes, key=lambda name: sizes[name])
-    return str(DTYPE_OF_TYPE[most]).removeprefix("torch.")
+    return str(DTYPE_OF_TYPE[most_common_type(infos.values()).name]).removeprefix("torch.")
 
 
 def _write_config(

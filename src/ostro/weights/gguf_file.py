@@ -5,10 +5,10 @@ file is refused with one line. Why not the ``gguf`` package's reader: docs/decis
 Format: the GGUF specification in ggml's documentation, versions 2 and 3, little-endian.
 """
 
-import math
 import mmap
+import re
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -64,6 +64,7 @@ _TYPE_NUMBERS = {
     39: "MXFP4",
 }
 _MAX_DIMENSIONS = 4
+_PART = re.compile(r"(.+)-\d{5}-of-(\d{5})\.gguf")
 
 
 class GGUFHeader:
@@ -148,6 +149,38 @@ class GGUFFile:
         return StoredTensor(info.type, _shaped(data, info.type, info.shape))
 
 
+class GGUFParts:
+    """A GGUF file that was split: metadata in the first part, tensors in all."""
+
+    def __init__(self, paths: Sequence[Path]) -> None:
+        self._parts = [GGUFFile(path) for path in paths]
+        self.header = self._parts[0].header
+        self.infos: dict[str, TensorInfo] = {}
+        self._owner: dict[str, GGUFFile] = {}
+        for part in self._parts:
+            for name, info in part.infos.items():
+                if name in self.infos:
+                    raise CheckpointError(f"{info.file}: tensor {name} is in another part too")
+                self.infos[name], self._owner[name] = info, part
+
+    def read(self, name: str) -> StoredTensor:
+        """The tensor's bytes, mapped."""
+        return self._owner[name].read(name)
+
+
+def open_gguf(path: Path) -> GGUFFile | GGUFParts:
+    """Open a file, or with any part of a split one all its parts, which lie side by side."""
+    match = _PART.fullmatch(path.name)
+    if match is None:
+        return GGUFFile(path)
+    count = int(match[2])
+    names = [f"{match[1]}-{number:05d}-of-{count:05d}.gguf" for number in range(1, count + 1)]
+    missing = next((name for name in names if not path.with_name(name).is_file()), None)
+    if missing is not None:
+        raise CheckpointError(f"{path}: one of {count} parts; {missing} is not beside it")
+    return GGUFParts([path.with_name(name) for name in names])
+
+
 def _shaped(data: Tensor, kind: WeightType, shape: tuple[int, ...]) -> Tensor:
     if not kind.is_dense:
         return data.view(*shape[:-1], kind.row_bytes(shape[-1]))
@@ -216,10 +249,3 @@ class _Cursor:
             at += length
         self.at = at
         return strings
-
-
-def data_bytes(header: GGUFHeader) -> int:
-    """Bytes of all tensors together."""
-    return sum(
-        math.prod(i.shape[:-1]) * i.type.row_bytes(i.shape[-1]) for i in header.infos.values()
-    )

@@ -8,6 +8,7 @@ import numpy as np
 
 from ostro.config import Geometry
 from ostro.text.vocabulary import Vocabulary
+from ostro.weights.checkpoint import most_common_type
 from ostro.weights.gguf_metadata import (
     ARCHITECTURE,
     metadata_from_geometry,
@@ -99,8 +100,4 @@ def _add(writer: Any, key: str, value: Any) -> None:
 
 
 def _file_type(infos: Mapping[str, TensorInfo]) -> int:
-    sizes: dict[str, int] = {}
-    for info in infos.values():
-        if len(info.shape) > 1:
-            sizes[info.type.name] = sizes.get(info.type.name, 0) + info.bytes
-    return _FILE_TYPES.get(max(sizes, key=lambda kind: sizes[kind]), 0)
+    return _FILE_TYPES.get(most_common_type(infos.values()).name, 0)
