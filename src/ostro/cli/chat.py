@@ -9,15 +9,25 @@ from typing import Any
 
 from ostro.cli.options import Running, Sampling
 from ostro.cli.output import note, print_json
+from ostro.cli.propose import is_published_name, propose
 from ostro.config import count_parameters, format_count
 from ostro.engine.conversation import fit_conversation
 from ostro.engine.generate import Timer
 from ostro.engine.llm import LLM
+from ostro.engine.load import load
 from ostro.errors import OstroError
 from ostro.runtime.environment import Environment
 from ostro.text.messages import Message, parse_messages
 
 DEFAULT_PROMPT = "What is the capital of France?"
+
+
+@dataclass(frozen=True)
+class Start:
+    """When the command began, and how long torch took to import."""
+
+    at: float
+    torch_seconds: float
 
 
 @dataclass(frozen=True)
@@ -34,7 +44,7 @@ class Request:
 
 
 def run(
-    model: str, request: Request, sampling: Sampling, running: Running, *, started: float
+    model: str, request: Request, sampling: Sampling, running: Running, *, started: Start
 ) -> None:
     """Answer once where a prompt, a file or a pipe gives the question; else open a conversation."""
     environment = Environment.read()
@@ -131,20 +141,13 @@ def _read_messages(path: Path) -> Any:
 
 
 def _load(
-    model: str, request: Request, running: Running, environment: Environment, started: float
+    model: str, request: Request, running: Running, environment: Environment, started: Start
 ) -> LLM:
-    before = time.perf_counter()
-    import torch  # noqa: F401  # Timed apart: it is most of the start and not ostro's.
-
-    imported = time.perf_counter()
-    from ostro.cli.propose import is_published_name, propose
-    from ostro.engine.load import load
-
     if is_published_name(model, environment):
         model, context = propose(model, environment, running, yes=request.yes)
         running = replace(running, context=context)
     llm = load(model, environment=environment, **running.arguments())
     if request.timings:
-        ready = time.perf_counter() - imported + (before - started)
-        note(f"import torch {imported - before:.2f} s; ready {ready:.2f} s beyond that")
+        ready = time.perf_counter() - started.at - started.torch_seconds
+        note(f"import torch {started.torch_seconds:.2f} s; ready {ready:.2f} s beyond that")
     return llm

@@ -12,7 +12,7 @@ from ostro.errors import OstroError
 
 STARTED = time.perf_counter()
 # Typer may bring its own copy of click, so the class is taken from what typer exports.
-UsageError = typer.BadParameter.__bases__[0]
+UsageError: Any = typer.BadParameter.__bases__[0]
 
 app = typer.Typer(
     name="ostro",
@@ -42,6 +42,14 @@ def main() -> None:
         sys.stderr.close()
         sys.exit(0)
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _import_torch() -> float:
+    """Seconds that importing torch takes: most of the start, and not ostro's."""
+    before = time.perf_counter()
+    import torch  # noqa: F401
+
+    return time.perf_counter() - before
 
 
 def _tell_usage(error: Any) -> None:
@@ -96,6 +104,7 @@ def chat(
     device: options.Device = "cpu",
 ) -> None:
     """Talk to a model, here or once (--prompt)."""
+    torch_seconds = _import_torch()
     from ostro.cli import chat as command
 
     sampling = options.Sampling(
@@ -103,7 +112,8 @@ def chat(
     )
     running = options.Running(threads, context, kind, device)
     request = command.Request(prompt, system, messages, safe_prompt, as_json, yes, timings)
-    command.run(model, request, sampling, running, started=STARTED)
+    started = command.Start(STARTED, torch_seconds)
+    command.run(model, request, sampling, running, started=started)
 
 
 @app.command()

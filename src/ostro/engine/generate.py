@@ -75,8 +75,12 @@ def generate(
     prompt_ids: Sequence[int],
     params: SamplingParams,
     timer: Timer,
+    *,
+    mid_text: bool = False,
 ) -> Iterator[Piece]:
     """Read the prompt and yield pieces until EOS, a stop string, or a limit.
+
+    ``mid_text`` says that the answer continues a text, so that a space in front of it stays.
 
     The last piece carries the finish reason. Closing the iterator early leaves the session usable.
     """
@@ -85,7 +89,8 @@ def generate(
             f"the prompt has {len(prompt_ids)} tokens and the context holds {session.context}, "
             "which leaves no room for an answer; shorten it or give a larger --context"
         )
-    sampler, text = Sampler(params), _Text(tokenizer, params.stop)
+    sampler = Sampler(params)
+    text = _Text(Detokeniser(tokenizer, mid_text=mid_text), params.stop)
     room = session.context - len(prompt_ids)
     limit = min(room, params.max_tokens or room)
     logits = session.read_prompt(prompt_ids)
@@ -136,8 +141,8 @@ def complete(
 class _Text:
     """Tokens into visible text: whole characters, cut at the first stop string."""
 
-    def __init__(self, tokenizer: Tokenizer, stop: Sequence[str]) -> None:
-        self._detokeniser, self._stops = Detokeniser(tokenizer), StopStrings(stop)
+    def __init__(self, detokeniser: Detokeniser, stop: Sequence[str]) -> None:
+        self._detokeniser, self._stops = detokeniser, StopStrings(stop)
 
     @property
     def stopped(self) -> bool:

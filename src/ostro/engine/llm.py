@@ -64,13 +64,13 @@ class LLM:
         """
         parsed = parse_messages(messages)
         ids = self.encode_chat(parsed, safe_prompt=safe_prompt)
-        completion = self._complete(ids, sampling)
         prefix = parsed[-1].content if parsed[-1].prefix else ""
+        completion = self._complete(ids, sampling, mid_text=bool(prefix))
         return replace(completion, text=prefix + completion.text)
 
     def generate(self, text: str, *, raw: bool = False, **sampling: Any) -> Completion:
         """Continue ``text``; with ``raw``, ``<s>`` and ``</s>`` in it are BOS and EOS."""
-        return self._complete(self.encode(text, raw=raw), sampling)
+        return self._complete(self.encode(text, raw=raw), sampling, mid_text=not raw)
 
     def stream(
         self,
@@ -83,10 +83,12 @@ class LLM:
     ) -> Iterator[Piece]:
         """Like :meth:`generate` (a text) or :meth:`chat` (messages), piece by piece."""
         if isinstance(prompt, str):
-            ids = self.encode(prompt, raw=raw)
+            ids, mid_text = self.encode(prompt, raw=raw), not raw
         else:
-            ids = self.encode_chat(parse_messages(prompt), safe_prompt=safe_prompt)
-        return self._generate(ids, _params(sampling), timer or Timer())
+            messages = parse_messages(prompt)
+            ids = self.encode_chat(messages, safe_prompt=safe_prompt)
+            mid_text = messages[-1].prefix
+        return self._generate(ids, _params(sampling), timer or Timer(), mid_text=mid_text)
 
     def logits(self, token_ids: Sequence[int]) -> Tensor:
         """Float32 logits ``[T, V]``: row t tells what follows token t."""
@@ -118,14 +120,16 @@ class LLM:
         return self.tokenizer.encode_chat(messages)
 
     def _generate(
-        self, ids: Sequence[int], params: SamplingParams, timer: Timer
+        self, ids: Sequence[int], params: SamplingParams, timer: Timer, *, mid_text: bool
     ) -> Iterator[Piece]:
-        return generate(self._session, self.tokenizer, ids, params, timer)
+        return generate(self._session, self.tokenizer, ids, params, timer, mid_text=mid_text)
 
-    def _complete(self, ids: Sequence[int], sampling: Mapping[str, Any]) -> Completion:
+    def _complete(
+        self, ids: Sequence[int], sampling: Mapping[str, Any], *, mid_text: bool
+    ) -> Completion:
         timer = Timer()
         return complete(
-            self._generate(ids, _params(sampling), timer),
+            self._generate(ids, _params(sampling), timer, mid_text=mid_text),
             timer,
             prompt_tokens=len(ids),
             eos=self.tokenizer.eos_ids,

@@ -60,7 +60,7 @@ def load(
     """Load a model by name, directory or file.
 
     ``dtype`` is float32, bfloat16 or float16; by default what the checkpoint is stored in, and
-    bfloat16 for a quantised one. ``context`` is the most tokens a conversation may hold (default:
+    float16 for a quantised one. ``context`` is the most tokens a conversation may hold (default:
     the model's own limit). A model that does not fit into memory is refused before it is read.
     """
     environment = Environment.read() if environment is None else environment

@@ -17,8 +17,11 @@ _SMALLEST_CONTEXT = 256
 
 
 def compute_type(stored: WeightType) -> WeightType:
-    """What weights become in memory: dense ones stay as they are, quantised ones become BF16."""
-    return stored if stored.is_dense else WEIGHT_TYPES["BF16"]
+    """What weights become in memory: dense ones stay as they are, quantised ones become F16.
+
+    The scales of quantised blocks are F16 themselves, so little is lost; BF16 would lose more.
+    """
+    return stored if stored.is_dense else WEIGHT_TYPES["F16"]
 
 
 def describe_model(model: str, environment: Environment) -> Description:

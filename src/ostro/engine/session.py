@@ -79,6 +79,10 @@ class Session:
         positions_T = torch.arange(past, length, device=self.device)
         rows = None if all_logits else torch.tensor([count - 1], device=self.device)
         logits: Tensor = self.model(tokens_T, positions_T, step, rows)
+        if not torch.isfinite(logits[-1]).all():
+            raise OstroError(
+                "the model's numbers overflowed; compute in another type (--type BF16 or F32)"
+            )
         self.tokens.extend(token_ids)
         return logits
 

@@ -7,6 +7,7 @@ from torch import Tensor
 
 from ostro.kernels.attention import Span, append_kv, paged_attention
 from ostro.kernels.experts import mix_experts
+from ostro.kernels.linear import linear
 from ostro.kernels.rms_norm import rms_norm
 from ostro.kernels.rope import rope_angles, rotate
 from ostro.kernels.router import route
@@ -18,6 +19,7 @@ class Kernels:
     """The operations that a model calls. Each field has the signature of the twin it is set to."""
 
     name: str
+    linear: Callable[[Tensor, Tensor], Tensor] = linear
     rms_norm: Callable[[Tensor, Tensor, float], Tensor] = rms_norm
     rope_angles: Callable[[Tensor, int, float], tuple[Tensor, Tensor]] = rope_angles
     rotate: Callable[[Tensor, Tensor, Tensor], Tensor] = rotate

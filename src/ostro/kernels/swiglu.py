@@ -6,8 +6,10 @@ E(x) = W_down (silu(W_gate x) * (W_up x)); Mistral's files call the three w2, w1
 import torch.nn.functional as F
 from torch import Tensor
 
+from ostro.kernels.linear import linear
+
 
 def swiglu(x_TD: Tensor, gate_up_2FD: Tensor, down_DF: Tensor) -> Tensor:
     """``[T, D]`` to ``[T, D]``; the first F rows of ``gate_up_2FD`` are the gate, the rest up."""
-    gate_TF, up_TF = F.linear(x_TD, gate_up_2FD).chunk(2, dim=-1)
-    return F.linear(F.silu(gate_TF) * up_TF, down_DF)
+    gate_TF, up_TF = linear(x_TD, gate_up_2FD).chunk(2, dim=-1)
+    return linear(F.silu(gate_TF) * up_TF, down_DF)

@@ -48,7 +48,7 @@ class Mixtral(nn.Module):
             x_TD = x_TD[rows]
         x_TD = self.kernels.rms_norm(x_TD, self.norm_D, g.norm_eps)
         head_VD = self.embedding_VD if g.tied_embeddings else self.head_VD
-        return F.linear(x_TD, head_VD).float()
+        return self.kernels.linear(x_TD, head_VD).float()
 
 
 class Block(nn.Module):
@@ -86,12 +86,13 @@ class Attention(nn.Module):
 
     def forward(self, x_TD: Tensor, cos: Tensor, sin: Tensor, cache: KVCache, index: int) -> Tensor:
         """Put this step's keys and values into the cache, then attend over all that is there."""
-        q_THd = F.linear(x_TD, self.query).unflatten(-1, (-1, self.head_dim))
-        k_TNd = F.linear(x_TD, self.key).unflatten(-1, (-1, self.head_dim))
-        v_TNd = F.linear(x_TD, self.value).unflatten(-1, (-1, self.head_dim))
+        linear = self.kernels.linear
+        q_THd = linear(x_TD, self.query).unflatten(-1, (-1, self.head_dim))
+        k_TNd = linear(x_TD, self.key).unflatten(-1, (-1, self.head_dim))
+        v_TNd = linear(x_TD, self.value).unflatten(-1, (-1, self.head_dim))
         cache.append(index, self.kernels.rotate(k_TNd, cos, sin), v_TNd)
         mixed_THd = cache.attend(index, self.kernels.rotate(q_THd, cos, sin))
-        return F.linear(mixed_THd.flatten(-2), self.output)
+        return linear(mixed_THd.flatten(-2), self.output)
 
 
 class FeedForward(nn.Module):

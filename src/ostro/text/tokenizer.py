@@ -1,6 +1,6 @@
 """What every tokenizer can do, whatever file it came from."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from ostro.text.messages import Message
@@ -20,8 +20,18 @@ class Tokenizer(Protocol):
         ...
 
     @property
+    def eos_id(self) -> int | None:
+        """The token that ``</s>`` stands for in a raw prompt; one of :attr:`eos_ids`."""
+        ...
+
+    @property
     def eos_ids(self) -> frozenset[int]:
         """Tokens that end an answer."""
+        ...
+
+    @property
+    def special_pieces(self) -> Mapping[str, int]:
+        """Control tokens by the text that stands for them in a template."""
         ...
 
     @property
@@ -30,12 +40,21 @@ class Tokenizer(Protocol):
         ...
 
     @property
+    def drops_first_space(self) -> bool:
+        """Whether a text loses one leading space when decoded, as SentencePiece's do."""
+        ...
+
+    @property
     def has_chat_template(self) -> bool:
         """Whether :meth:`encode_chat` works."""
         ...
 
-    def encode(self, text: str) -> list[int]:
-        """Token ids of ``text`` alone: no BOS, and text like ``</s>`` stays text."""
+    def encode(self, text: str, *, after_special: bool = False) -> list[int]:
+        """Token ids of ``text`` alone: no BOS, and text like ``</s>`` stays text.
+
+        ``after_special`` says that a special token precedes it, where some vocabularies leave out
+        the space that they put before a text.
+        """
         ...
 
     def encode_chat(self, messages: Sequence[Message]) -> list[int]:

@@ -9,6 +9,7 @@ import struct
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -78,4 +79,5 @@ def write_index(path: Path, shards: list[Shard]) -> None:
 
 def raw_bytes(data: Tensor) -> memoryview:
     """A tensor's bytes in order, without a copy where it is contiguous."""
-    return memoryview(data.contiguous().flatten().view(torch.uint8).numpy())
+    array: Any = data.contiguous().flatten().view(torch.uint8).numpy()
+    return memoryview(array)

@@ -1,0 +1,130 @@
+"""Mistral's own tokenizers and templates, through mistral-common.
+
+It is imported when it is needed: that alone takes half a second.
+"""
+
+from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from ostro.errors import CheckpointError, OstroError
+from ostro.text.messages import Message
+from ostro.text.piece_tokenizer import PieceTokenizer, SpecialTokens
+from ostro.text.pieces import sentencepiece_bytes
+
+if TYPE_CHECKING:
+    from mistral_common.tokens.tokenizers.mistral import MistralTokenizer
+
+Version = Literal["v1", "v2", "v3"]
+
+
+class MistralCodec:
+    """Plain text through a tokenizer of mistral-common."""
+
+    def __init__(self, tokenizer: Any) -> None:
+        self._tokenizer = tokenizer
+        self._is_tekken = hasattr(tokenizer, "id_to_byte_piece")
+        self.drops_first_space = not self._is_tekken
+
+    @cached_property
+    def pieces(self) -> Sequence[str]:
+        """All pieces, by id."""
+        return [self._tokenizer.id_to_piece(number) for number in range(self._tokenizer.n_words)]
+
+    def encode(self, text: str, *, after_special: bool) -> list[int]:
+        """Token ids; control tokens are never read from a text."""
+        text.encode("utf-8")
+        ids: list[int] = self._tokenizer.encode(text, bos=False, eos=False)
+        return ids
+
+    def token_bytes(self, token_id: int) -> bytes:
+        """The bytes of an ordinary token."""
+        if self._is_tekken:
+            return bytes(self._tokenizer.id_to_byte_piece(token_id))
+        return sentencepiece_bytes(self.pieces[token_id])
+
+
+class MistralTemplate:
+    """The official template of a tokenizer's version."""
+
+    source = None
+
+    def __init__(self, tokenizer: "MistralTokenizer[Any, Any, Any, Any, Any]") -> None:
+        self._tokenizer = tokenizer
+
+    def encode(self, messages: Sequence[Message]) -> list[int]:
+        """Token ids as mistral-common makes them; its refusals keep their words."""
+        from mistral_common.exceptions import MistralCommonException
+        from mistral_common.protocol.instruct.messages import (
+            AssistantMessage,
+            SystemMessage,
+            UserMessage,
+        )
+        from mistral_common.protocol.instruct.request import ChatCompletionRequest
+
+        kinds: dict[str, Any] = {"system": SystemMessage, "user": UserMessage}
+        built = [
+            AssistantMessage(content=message.content, prefix=message.prefix)
+            if message.role == "assistant"
+            else kinds[message.role](content=message.content)
+            for message in messages
+        ]
+        try:
+            request = ChatCompletionRequest(messages=built)
+            return list(self._tokenizer.encode_chat_completion(request).tokens)
+        except MistralCommonException as error:
+            raise OstroError(str(error)) from error
+
+
+def mistral_tokenizer(path: Path) -> PieceTokenizer:
+    """Read Mistral's own file: ``tokenizer.model``, ``tokenizer.model.v3``, ``tekken.json``."""
+    from mistral_common.protocol.instruct.validator import ValidationMode
+    from mistral_common.tokens.tokenizers.mistral import MistralTokenizer
+
+    try:
+        tokenizer = MistralTokenizer.from_file(str(path), mode=ValidationMode.serving)
+    except Exception as error:  # Assertions, RuntimeErrors and its own kinds, by the damage.
+        reason = str(error).partition("\n")[0]
+        raise CheckpointError(f"{path}: not one of Mistral's tokenizers ({reason})") from error
+    return _build(tokenizer)
+
+
+def bundled_mistral_tokenizer(version: Version) -> PieceTokenizer:
+    """A tokenizer that mistral-common brings along; v1 is Mixtral 8x7B's, v3 is 8x22B's."""
+    return mistral_tokenizer(bundled_path(version))
+
+
+def bundled_pieces(version: Version) -> list[str]:
+    """The pieces of a bundled tokenizer, to recognise a vocabulary by."""
+    from sentencepiece import SentencePieceProcessor
+
+    processor = SentencePieceProcessor(model_file=str(bundled_path(version)))
+    return [processor.id_to_piece(number) for number in range(processor.vocab_size())]
+
+
+def bundled_path(version: Version) -> Path:
+    """The file of a bundled tokenizer."""
+    from importlib.resources import files
+
+    names = {
+        "v1": "tokenizer.model.v1",
+        "v2": "mistral_instruct_tokenizer_240216.model.v2",
+        "v3": "mistral_instruct_tokenizer_240323.model.v3",
+    }
+    return Path(str(files("mistral_common") / "data" / names[version]))
+
+
+def _build(tokenizer: "MistralTokenizer[Any, Any, Any, Any, Any]") -> PieceTokenizer:
+    plain: Any = tokenizer.instruct_tokenizer.tokenizer
+    codec = MistralCodec(plain)
+    control = sorted(plain.special_ids)
+    special = SpecialTokens(
+        pieces={plain.id_to_piece(number): number for number in control},
+        silent=frozenset((plain.unk_id,)) if hasattr(plain, "unk_id") else frozenset(),
+        bos_id=plain.bos_id,
+        eos_id=plain.eos_id,
+        eos_ids=frozenset((plain.eos_id,)),
+        adds_bos=True,
+    )
+    return PieceTokenizer(codec, special, MistralTemplate(tokenizer))

@@ -1,0 +1,157 @@
+"""A tokenizer put together from three parts: a codec, its special tokens, and a template."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from ostro.errors import OstroError
+from ostro.text.message_order import check_messages
+from ostro.text.messages import Message
+from ostro.text.pieces import join_text
+from ostro.text.special_pieces import SpecialPieces
+
+
+class Codec(Protocol):
+    """Plain text to token ids, and a token id to bytes."""
+
+    @property
+    def pieces(self) -> Sequence[str]:
+        """All pieces by id, special ones included."""
+        ...
+
+    @property
+    def drops_first_space(self) -> bool:
+        """Whether a decoded text loses one leading space."""
+        ...
+
+    def encode(self, text: str, *, after_special: bool) -> list[int]:
+        """Token ids of plain text; control tokens are not looked for in it."""
+        ...
+
+    def token_bytes(self, token_id: int) -> bytes:
+        """The bytes of an ordinary token."""
+        ...
+
+
+class ChatTemplate(Protocol):
+    """A conversation, checked already, to token ids."""
+
+    @property
+    def source(self) -> str | None:
+        """The template's text, where it has one."""
+        ...
+
+    def encode(self, messages: Sequence[Message]) -> list[int]:
+        """Token ids up to where the assistant's next answer begins."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class SpecialTokens:
+    """The tokens that are not text."""
+
+    pieces: Mapping[str, int] = field(default_factory=dict)
+    """Control tokens by their text, as templates write them."""
+    silent: frozenset[int] = frozenset()
+    """Other tokens that give no text when decoded, such as the unknown one."""
+    bos_id: int | None = None
+    eos_id: int | None = None
+    eos_ids: frozenset[int] = frozenset()
+    adds_bos: bool = False
+
+
+class PieceTokenizer:
+    """A :class:`~ostro.text.tokenizer.Tokenizer` made of its parts."""
+
+    def __init__(self, codec: Codec, special: SpecialTokens, template: ChatTemplate | None) -> None:
+        self._codec, self._special, self._template = codec, special, template
+        self._pieces = SpecialPieces(special.pieces)
+        self._control = frozenset(special.pieces.values())
+        self._silent = self._control | special.silent
+
+    @property
+    def vocab_size(self) -> int:
+        """Number of pieces, special ones included."""
+        return len(self._codec.pieces)
+
+    @property
+    def pieces(self) -> Sequence[str]:
+        """All pieces by id, special ones included."""
+        return self._codec.pieces
+
+    @property
+    def bos_id(self) -> int | None:
+        """The token that starts a document, if there is one."""
+        return self._special.bos_id
+
+    @property
+    def eos_id(self) -> int | None:
+        """The token that ``</s>`` stands for in a raw prompt."""
+        return self._special.eos_id
+
+    @property
+    def eos_ids(self) -> frozenset[int]:
+        """Tokens that end an answer."""
+        return self._special.eos_ids
+
+    @property
+    def special_pieces(self) -> Mapping[str, int]:
+        """Control tokens by the text that stands for them in a template."""
+        return self._special.pieces
+
+    @property
+    def adds_bos(self) -> bool:
+        """Whether a plain prompt begins with the BOS token."""
+        return self._special.adds_bos
+
+    @property
+    def drops_first_space(self) -> bool:
+        """Whether a decoded text loses one leading space."""
+        return self._codec.drops_first_space
+
+    @property
+    def has_chat_template(self) -> bool:
+        """Whether :meth:`encode_chat` works."""
+        return self._template is not None
+
+    @property
+    def template_source(self) -> str | None:
+        """The chat template's text, where there is one."""
+        return None if self._template is None else self._template.source
+
+    def encode(self, text: str, *, after_special: bool = False) -> list[int]:
+        """Token ids of ``text`` alone: no BOS, and text like ``</s>`` stays text."""
+        try:
+            ids = self._codec.encode(text, after_special=after_special)
+            if self._control.isdisjoint(ids):
+                return ids
+            # A vocabulary of whole words may hold a control token's text as a word.
+            parts = self._pieces.broken(text)
+            return [
+                number
+                for index, part in enumerate(parts)
+                for number in self._codec.encode(part, after_special=after_special or index > 0)
+                if number not in self._control
+            ]
+        except UnicodeEncodeError as error:
+            raise OstroError(f"the text has half a character at position {error.start}") from None
+
+    def encode_chat(self, messages: Sequence[Message]) -> list[int]:
+        """Token ids of a conversation, up to where the assistant's next answer begins."""
+        check_messages(messages)
+        if self._template is None:
+            raise OstroError(
+                "this model has no chat template; continue a text instead (ostro generate), or put"
+                " the template beside the weights as chat_template.jinja"
+            )
+        return self._template.encode(messages)
+
+    def decode(self, token_ids: Sequence[int]) -> str:
+        """Text of ``token_ids``; special tokens give nothing, broken UTF-8 gives U+FFFD."""
+        return join_text(map(self.token_bytes, token_ids), drops_first_space=self.drops_first_space)
+
+    def token_bytes(self, token_id: int) -> bytes:
+        """The bytes that a token adds in the middle of a text; empty for special tokens."""
+        if not 0 <= token_id < self.vocab_size:
+            raise OstroError(f"token {token_id} is out of range: there are {self.vocab_size}")
+        return b"" if token_id in self._silent else self._codec.token_bytes(token_id)

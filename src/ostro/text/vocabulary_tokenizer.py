@@ -1,0 +1,35 @@
+"""A tokenizer from the vocabulary that came with the weights."""
+
+from ostro.text.byte_level import byte_level_codec
+from ostro.text.jinja_template import JinjaTemplate
+from ostro.text.piece_tokenizer import Codec, PieceTokenizer, SpecialTokens
+from ostro.text.sentencepiece_codec import sentencepiece_codec
+from ostro.text.vocabulary import PieceKind, Vocabulary
+
+
+def vocabulary_tokenizer(vocabulary: Vocabulary) -> PieceTokenizer:
+    """Build the tokenizer; tables that do not fit together are an OstroError."""
+    v = vocabulary
+    codec: Codec = byte_level_codec(v) if v.model == "bpe" else sentencepiece_codec(v)
+    special = special_tokens(v)
+    template = None
+    if v.chat_template is not None:
+        template = JinjaTemplate(v.chat_template, codec, special.pieces, v.special_names)
+    return PieceTokenizer(codec, special, template)
+
+
+def special_tokens(vocabulary: Vocabulary) -> SpecialTokens:
+    """The tokens that are not text: control pieces, and those that a special id names."""
+    v = vocabulary
+    kinds = list(v.kinds) or [PieceKind.NORMAL] * len(v.pieces)
+    control = {n for n, kind in enumerate(kinds) if kind == PieceKind.CONTROL}
+    control |= v.eos_ids | ({v.bos_id} if v.bos_id is not None else set())
+    unknown = {n for n, kind in enumerate(kinds) if kind in (PieceKind.UNKNOWN, PieceKind.UNUSED)}
+    return SpecialTokens(
+        pieces={v.pieces[number]: number for number in sorted(control)},
+        silent=frozenset(unknown),
+        bos_id=v.bos_id,
+        eos_id=min(v.eos_ids, default=None),
+        eos_ids=v.eos_ids,
+        adds_bos=v.adds_bos,
+    )
