@@ -71,7 +71,14 @@ def build_byte_level(vocabulary: Vocabulary) -> Tokenizer:
         known = ", ".join(PRE_TOKENIZERS)
         raise OstroError(f"unknown pre-tokenizer {name!r}; ostro knows {known}")
     merges = [_merge(line) for line in vocabulary.merges]
-    table = {piece: number for number, piece in enumerate(vocabulary.pieces)}
+    # A piece that is no text must not be reachable from text, so the model never sees it.
+    table = {
+        piece: number
+        for number, (piece, kind) in enumerate(
+            zip(vocabulary.pieces, vocabulary.kinds, strict=True)
+        )
+        if kind in (PieceKind.NORMAL, PieceKind.USER_DEFINED, PieceKind.BYTE)
+    }
     try:
         model = models.BPE(table, merges, ignore_merges=name in _WHOLE_WORDS_FIRST)
     except Exception as error:  # The package raises bare Exception for a bad merge.
@@ -86,7 +93,9 @@ def byte_level_codec(vocabulary: Vocabulary) -> ByteLevelCodec:
     added = frozenset(
         number for number, kind in enumerate(vocabulary.kinds) if kind == PieceKind.USER_DEFINED
     )
-    return ByteLevelCodec(build_byte_level(vocabulary), vocabulary.pieces, added)
+    tokenizer = build_byte_level(vocabulary)
+    tokenizer.add_tokens([vocabulary.pieces[number] for number in sorted(added)])
+    return ByteLevelCodec(tokenizer, vocabulary.pieces, added)
 
 
 def _merge(line: str) -> tuple[str, str]:

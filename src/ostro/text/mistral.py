@@ -71,7 +71,7 @@ class MistralTemplate:
             for message in messages
         ]
         try:
-            request = ChatCompletionRequest(messages=built)
+            request = ChatCompletionRequest(model="ostro", messages=built)
             return list(self._tokenizer.encode_chat_completion(request).tokens)
         except MistralCommonException as error:
             raise OstroError(str(error)) from error
