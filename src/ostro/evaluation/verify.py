@@ -16,7 +16,7 @@ from ostro.evaluation.perplexity import perplexity
 from ostro.runtime.progress import Progress
 from ostro.weights.checkpoint import Checkpoint, open_checkpoint
 
-TEXT_NAME = "walden.txt"
+TEXT_NAME = "meditations.txt"
 ANSWER_TOKENS = 48
 PROMPTS = (
     "What is the capital of France?",
@@ -110,7 +110,7 @@ def verify_model(llm: LLM, path: Path, progress: Progress) -> Verification:
 
 
 def shipped_text() -> str:
-    """A short public-domain text: the opening of Thoreau's Walden (1854)."""
+    """A short public-domain text: from Marcus Aurelius, in George Long's translation of 1862."""
     return (files("ostro.evaluation") / TEXT_NAME).read_text(encoding="utf-8")
 
 

@@ -5,7 +5,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 # From this many rows on, float16 on a CPU is computed through float32: torch's own kernel is made
-# for one row. Measured in benchmarks/linear.py.
+# for one row. See benchmarks/linear.py.
 _ROWS_FOR_FLOAT32 = 32
 
 

@@ -1,0 +1,128 @@
+"""The demo model on its real weights: what the README and the guide's page promise of it."""
+
+import json
+import math
+import re
+from pathlib import Path
+
+import pytest
+import torch
+
+import ostro
+from ostro.config import PRESETS
+from ostro.engine.llm import LLM
+from ostro.runtime.progress import SilentProgress
+from ostro.weights.checkpoint import open_checkpoint
+from ostro.weights.slots import slots
+
+pytestmark = [pytest.mark.slow, pytest.mark.demo]
+
+ROOT = Path(__file__).parent.parent
+FEW_SHOT = [
+    {
+        "role": "system",
+        "content": "You are a helpful code assistant. Your task is to generate a valid JSON object "
+        "based on the given information.",
+    },
+    {
+        "role": "user",
+        "content": "\n name: John\n lastname: Smith\n address: #1 Samuel St.\n would be converted "
+        "to: ",
+    },
+    {
+        "role": "assistant",
+        "content": '{\n "address": "#1 Samuel St.",\n "lastname": "Smith",\n "name": "John"\n}',
+    },
+    {"role": "user", "content": "name: Ted\n lastname: Pot\n address: #1 Bisson St."},
+]
+TEXTS = [
+    "The capital of France is Paris, and 12,345 people + 67 dogs know it.",
+    "def f(x):\n    return x ** 2  # twice\n\n\tprint(f(10))",
+    "  leading, trailing  \n\n\n and   runs  ",
+    "naïve café — “quotes” … 日本語 Ελληνικά 😀👩‍👩‍👧",
+    "<|im_start|> and </s> are text; don't won't I'll we've",
+]
+
+
+def _load(path: Path, **options) -> LLM:
+    return ostro.load(path, progress=SilentProgress(), **options)
+
+
+@pytest.fixture(scope="module")
+def demo(demo_model: Path) -> LLM:
+    return _load(demo_model)
+
+
+@pytest.fixture(scope="module")
+def reference(dense_parent_gguf: Path):
+    import transformers
+
+    folder, file = dense_parent_gguf.parent, dense_parent_gguf.name
+    model = transformers.AutoModelForCausalLM.from_pretrained(
+        folder, gguf_file=file, dtype=torch.float32
+    )
+    return model.eval(), transformers.AutoTokenizer.from_pretrained(folder, gguf_file=file)
+
+
+def test_the_capital_of_france(demo: LLM) -> None:
+    message = {"role": "user", "content": "What is the capital of France?"}
+    assert "Paris" in demo.chat([message]).text
+
+
+def test_the_guides_few_shot_example(demo: LLM) -> None:
+    answer = demo.chat(FEW_SHOT, temperature=0)
+    expected = {"address": "#1 Bisson St.", "lastname": "Pot", "name": "Ted"}
+    assert json.loads(answer.text) == expected
+    assert answer.finish_reason == "stop"
+
+
+def test_streaming_and_answering_again_give_the_same(demo: LLM) -> None:
+    message = {"role": "user", "content": "Who wrote Romeo and Juliet?"}
+    options = {"max_tokens": 24, "temperature": 0.8, "seed": 3}
+    first = demo.chat([message], **options).text
+    assert "".join(piece.text for piece in demo.stream([message], **options)) == first
+    assert demo.chat([message], **options).text == first
+
+
+def test_the_mixture_computes_what_its_dense_parent_does(
+    demo_model: Path, dense_parent_gguf: Path
+) -> None:
+    parent = _load(dense_parent_gguf, dtype="float32")
+    ids = parent.tokenizer.encode(TEXTS[0])
+    expected = parent.logits(ids)
+    del parent
+    actual = _load(demo_model, dtype="float32").logits(ids)
+    assert (actual - expected).abs().max() / expected.abs().max() < 1e-4
+
+
+def test_the_dense_parent_agrees_with_transformers(dense_parent_gguf: Path, reference) -> None:
+    parent = _load(dense_parent_gguf, dtype="float32")
+    ids = parent.tokenizer.encode("\n".join(TEXTS))
+    with torch.no_grad():
+        expected = reference[0](torch.tensor([ids])).logits[0]
+    assert (parent.logits(ids) - expected).abs().max() / expected.abs().max() < 1e-3
+
+
+@pytest.mark.parametrize("text", TEXTS)
+def test_token_ids_agree_with_transformers(demo: LLM, reference, text: str) -> None:
+    expected = reference[1].encode(text, add_special_tokens=False, split_special_tokens=True)
+    assert demo.tokenizer.encode(text) == expected
+    assert demo.tokenizer.decode(expected) == text
+
+
+def test_every_expert_is_stored_apart_and_counts_are_exact(demo_model: Path) -> None:
+    checkpoint = open_checkpoint(demo_model)
+    assert checkpoint.geometry == PRESETS["demo"]
+    stored = {slot: checkpoint.read(slot).shape for slot in slots(PRESETS["demo"])}
+    assert sum(math.prod(shape) for shape in stored.values()) == 692_036_928
+    assert sum(slot.kind == "down" for slot in stored) == 30 * 8
+    assert checkpoint.stored_bytes > 440e6
+
+
+def test_the_readmes_python_runs(demo_model: Path, capsys) -> None:
+    blocks = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text("utf-8"), re.DOTALL)
+    assert blocks
+    names: dict[str, object] = {}
+    for block in blocks:
+        exec(block, names)
+    assert "Paris" in capsys.readouterr().out
