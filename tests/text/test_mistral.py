@@ -142,3 +142,21 @@ def test_message_order_is_mistral_commons(v1) -> None:
             except OstroError as error:
                 actual = str(error)
             assert actual == expected, roles
+
+
+def test_a_bare_file_name_is_told_by_its_pieces(tmp_path: Path, v3) -> None:
+    from shutil import copyfile
+
+    from ostro.text.mistral import bundled_path
+
+    for version, expected in (("v1", 9), ("v2", 4), ("v3", 4)):
+        copyfile(bundled_path(version), tmp_path / "tokenizer.model")
+        ids = mistral_tokenizer(tmp_path / "tokenizer.model").encode_chat(
+            [Message("user", "Hello")]
+        )
+        assert len(ids) == expected
+
+
+def test_tool_messages_are_refused_in_words(v1) -> None:
+    with pytest.raises(OstroError, match="tool"):
+        v1.encode_chat([Message("tool", "x"), Message("user", "y")])

@@ -207,3 +207,48 @@ def test_neighbours_of_one_role_are_merged() -> None:
     messages = [Message("system", "s"), Message("user", "a"), Message("user", "b")]
     merged = merge_messages([*messages, Message("system", "t")])
     assert merged == [Message("system", "s\n\nt"), Message("user", "a\n\nb")]
+
+
+@pytest.mark.parametrize(
+    "template",
+    [
+        "{% for i in range(99999) %}{% for j in range(99999) %}x{% endfor %}{% endfor %}",
+        "{% macro f(n) %}{% if n %}{{ f(n - 1) }}{{ f(n - 1) }}{% endif %}{% endmacro %}{{ f(40) }}",
+        "{{ 'x' * 10**9 }}",
+        "{{ 9 ** 9 ** 9 }}",
+    ],
+)
+def test_a_template_without_end_is_stopped(template) -> None:
+    with pytest.raises(OstroError, match="fails"):
+        vocabulary_tokenizer(_chatml(template)).encode_chat([Message("user", "Hi")])
+
+
+def test_what_transformers_templates_may_use() -> None:
+    template = (
+        "{% generation %}{{ messages | tojson(ensure_ascii=False, indent=1) }}{% endgeneration %}"
+        "{% for m in messages %}{% break %}{% endfor %}{{ strftime_now('%Y') }}"
+    )
+    tokenizer = vocabulary_tokenizer(_chatml(template))
+    assert '"content": "é"' in tokenizer.decode(tokenizer.encode_chat([Message("user", "é")]))
+
+
+def test_half_a_character_is_refused(chatml) -> None:
+    for broken in ("a\ud800", "\udc00"):
+        with pytest.raises(OstroError, match="half a character"):
+            chatml.encode(broken)
+        with pytest.raises(OstroError, match="half a character"):
+            chatml.encode_chat([Message("user", broken)])
+
+
+def test_user_defined_pieces_are_taken_whole() -> None:
+    plain = byte_vocabulary()
+    vocabulary = Vocabulary(
+        model="bpe",
+        pieces=[*plain.pieces, "<tool_call>"],
+        kinds=[*plain.kinds, 4],
+        pre_tokenizer="gpt-2",
+    )
+    tokenizer = vocabulary_tokenizer(vocabulary)
+    ids = tokenizer.encode("a<tool_call>b")
+    assert ids[1] == 257
+    assert tokenizer.decode(ids) == "a<tool_call>b"

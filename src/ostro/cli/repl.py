@@ -102,8 +102,9 @@ class Repl:
                     live.update(Markdown(text))
             except KeyboardInterrupt:
                 live.update(Markdown(f"{text} …"))
-        self.turns = [m for m in messages if m.role != "system"]
-        self.turns.append(Message("assistant", text))
+        if text:  # A question without an answer would leave a conversation that no template takes.
+            self.turns = [m for m in messages if m.role != "system"]
+            self.turns.append(Message("assistant", text))
 
     def _set_system(self, text: str) -> None:
         self.system = text or None

@@ -1,6 +1,7 @@
 """``tokenizer.json``, with what may lie beside it: a template, special tokens, stop tokens."""
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,8 @@ from ostro.text.pieces import byte_level_bytes, sentencepiece_bytes
 
 _USUAL_BOS = ("<s>", "<|begin_of_text|>", "<bos>")
 _USUAL_EOS = ("</s>", "<|im_end|>", "<|eot_id|>", "<|end_of_text|>", "<|endoftext|>", "<eos>")
+# Some files do not mark their control tokens as special; their look tells them.
+_CONTROL_LIKE = re.compile(r"<[^\s<>]+>|\[[A-Z_/]+\]")
 
 
 class JsonCodec:
@@ -22,20 +25,17 @@ class JsonCodec:
     def __init__(
         self, tokenizer: Tokenizer, settings: Mapping[str, Any], pieces: Sequence[str]
     ) -> None:
-        self._tokenizer, self.pieces = tokenizer, pieces
-        # Control tokens that stand in a text are read as that text.
-        tokenizer.encode_special_tokens = True
-        tokenizer.no_padding()
-        tokenizer.no_truncation()
+        self.pieces = pieces
         words = json.dumps([settings.get("pre_tokenizer"), settings.get("decoder")])
         self._is_byte_level = "ByteLevel" in words
         self._added = frozenset(tokenizer.get_added_tokens_decoder())
-        self.drops_first_space = not self._is_byte_level and '"Strip"' in words
+        self.drops_first_space = not self._is_byte_level and _strips(settings.get("decoder"))
+        self._first, self._later = _plain(tokenizer), _plain(_without_first_space(tokenizer))
 
     def encode(self, text: str, *, after_special: bool) -> list[int]:
         """Token ids of plain text; the file itself says how."""
-        text.encode("utf-8")
-        ids: list[int] = self._tokenizer.encode(text, add_special_tokens=False).ids
+        tokenizer = self._later if after_special else self._first
+        ids: list[int] = tokenizer.encode(text, add_special_tokens=False).ids
         return ids
 
     def token_bytes(self, token_id: int) -> bytes:
@@ -72,7 +72,7 @@ def json_tokenizer(folder: Path, *, eos_ids: frozenset[int] = frozenset()) -> Pi
     control = {
         token.content: number
         for number, token in tokenizer.get_added_tokens_decoder().items()
-        if token.special
+        if token.special or _CONTROL_LIKE.fullmatch(token.content)
     }
     codec = JsonCodec(tokenizer, settings, pieces)
     special = SpecialTokens(
@@ -85,6 +85,31 @@ def json_tokenizer(folder: Path, *, eos_ids: frozenset[int] = frozenset()) -> Pi
     source = _template(folder, config)
     template = None if source is None else JinjaTemplate(source, codec, control, names)
     return PieceTokenizer(codec, special, template)
+
+
+def _plain(tokenizer: Tokenizer) -> Tokenizer:
+    """Control tokens that stand in a text are read as that text, and nothing is cut or filled."""
+    tokenizer.encode_special_tokens = True
+    tokenizer.no_padding()
+    tokenizer.no_truncation()
+    return tokenizer
+
+
+def _without_first_space(tokenizer: Tokenizer) -> Tokenizer:
+    """For text after a control token, where the space belongs to the whole text's beginning."""
+    settings = tokenizer.to_str()
+    changed = settings.replace('"prepend_scheme":"first"', '"prepend_scheme":"never"')
+    return tokenizer if changed == settings else Tokenizer.from_str(changed)
+
+
+def _strips(decoder: Any) -> bool:
+    """Whether decoding takes away one space at the beginning."""
+    steps = decoder.get("decoders", [decoder]) if isinstance(decoder, dict) else []
+    return any(
+        step.get("type") == "Strip"
+        or (step.get("type") == "Metaspace" and step.get("prepend_scheme") != "never")
+        for step in steps
+    )
 
 
 def read_table(path: Path, *, missing_is_empty: bool = False) -> dict[str, Any]:
@@ -129,9 +154,13 @@ def _adds_bos(tokenizer: Tokenizer, config: Mapping[str, Any], bos: int | None) 
 def _template(folder: Path, config: Mapping[str, Any]) -> str | None:
     path = folder / "chat_template.jinja"
     if path.is_file():
-        return path.read_text(encoding="utf-8")
+        try:
+            return path.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise CheckpointError(f"{path}: not readable ({error})") from error
     value = config.get("chat_template")
     if isinstance(value, list):  # Several, by name.
-        named = {str(entry.get("name")): entry.get("template") for entry in value}
+        entries = [entry for entry in value if isinstance(entry, dict)]
+        named = {str(entry.get("name")): entry.get("template") for entry in entries}
         value = named.get("default")
     return value if isinstance(value, str) else None

@@ -3,9 +3,11 @@
 It is imported when it is needed: that alone takes half a second.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Literal
 
 from ostro.errors import CheckpointError, OstroError
@@ -17,6 +19,8 @@ if TYPE_CHECKING:
     from mistral_common.tokens.tokenizers.mistral import MistralTokenizer
 
 Version = Literal["v1", "v2", "v3"]
+# Control pieces that came with a version, newest first.
+_TELLING_PIECES = (("[SYSTEM_PROMPT]", "v7"), ("[PREFIX]", "v3"), ("[INST]", "v2"))
 
 
 class MistralCodec:
@@ -34,7 +38,6 @@ class MistralCodec:
 
     def encode(self, text: str, *, after_special: bool) -> list[int]:
         """Token ids; control tokens are never read from a text."""
-        text.encode("utf-8")
         ids: list[int] = self._tokenizer.encode(text, bos=False, eos=False)
         return ids
 
@@ -63,6 +66,8 @@ class MistralTemplate:
         )
         from mistral_common.protocol.instruct.request import ChatCompletionRequest
 
+        if any(message.role == "tool" for message in messages):
+            raise OstroError("messages with the role 'tool' are not supported")
         kinds: dict[str, Any] = {"system": SystemMessage, "user": UserMessage}
         built = [
             AssistantMessage(content=message.content, prefix=message.prefix)
@@ -83,11 +88,29 @@ def mistral_tokenizer(path: Path) -> PieceTokenizer:
     from mistral_common.tokens.tokenizers.mistral import MistralTokenizer
 
     try:
-        tokenizer = MistralTokenizer.from_file(str(path), mode=ValidationMode.serving)
+        with _named_by_version(path) as named:
+            tokenizer = MistralTokenizer.from_file(str(named), mode=ValidationMode.serving)
     except Exception as error:  # Assertions, RuntimeErrors and its own kinds, by the damage.
         reason = str(error).partition("\n")[0]
         raise CheckpointError(f"{path}: not one of Mistral's tokenizers ({reason})") from error
     return _build(tokenizer)
+
+
+@contextmanager
+def _named_by_version(path: Path) -> Iterator[Path]:
+    """The same file under a name that tells its version, which mistral-common goes by."""
+    if path.name != "tokenizer.model":
+        yield path
+        return
+    from sentencepiece import SentencePieceProcessor
+
+    processor = SentencePieceProcessor(model_file=str(path))
+    pieces = {processor.id_to_piece(number) for number in range(processor.vocab_size())}
+    version = next((v for piece, v in _TELLING_PIECES if piece in pieces), "v1")
+    with TemporaryDirectory() as folder:
+        named = Path(folder) / f"{path.name}.{version}"
+        named.symlink_to(path.absolute())
+        yield named
 
 
 def bundled_mistral_tokenizer(version: Version) -> PieceTokenizer:

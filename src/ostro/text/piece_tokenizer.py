@@ -121,24 +121,24 @@ class PieceTokenizer:
 
     def encode(self, text: str, *, after_special: bool = False) -> list[int]:
         """Token ids of ``text`` alone: no BOS, and text like ``</s>`` stays text."""
-        try:
-            ids = self._codec.encode(text, after_special=after_special)
-            if self._control.isdisjoint(ids):
-                return ids
-            # A vocabulary of whole words may hold a control token's text as a word.
-            parts = self._pieces.broken(text)
-            return [
-                number
-                for index, part in enumerate(parts)
-                for number in self._codec.encode(part, after_special=after_special or index > 0)
-                if number not in self._control
-            ]
-        except UnicodeEncodeError as error:
-            raise OstroError(f"the text has half a character at position {error.start}") from None
+        _check_whole(text)
+        ids = self._codec.encode(text, after_special=after_special)
+        if self._control.isdisjoint(ids):
+            return ids
+        # A vocabulary of whole words may hold a control token's text as a word.
+        parts = self._pieces.broken(text)
+        return [
+            number
+            for index, part in enumerate(parts)
+            for number in self._codec.encode(part, after_special=after_special or index > 0)
+            if number not in self._control
+        ]
 
     def encode_chat(self, messages: Sequence[Message]) -> list[int]:
         """Token ids of a conversation, up to where the assistant's next answer begins."""
         check_messages(messages)
+        for message in messages:
+            _check_whole(message.content)
         if self._template is None:
             raise OstroError(
                 "this model has no chat template; continue a text instead (ostro generate), or put"
@@ -155,3 +155,11 @@ class PieceTokenizer:
         if not 0 <= token_id < self.vocab_size:
             raise OstroError(f"token {token_id} is out of range: there are {self.vocab_size}")
         return b"" if token_id in self._silent else self._codec.token_bytes(token_id)
+
+
+def _check_whole(text: str) -> None:
+    """Half a character (a lone surrogate) must not become something else silently."""
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError as error:
+        raise OstroError(f"the text has half a character at position {error.start}") from None

@@ -27,7 +27,6 @@ class SentencePieceCodec:
 
     def encode(self, text: str, *, after_special: bool) -> list[int]:
         """Token ids; as in Mistral's own tokenizer every text gets its space in front."""
-        text.encode("utf-8")  # Half a character must not become something else silently.
         ids: list[int] = self._processor.encode(text)
         return ids
 

@@ -26,11 +26,14 @@ def special_tokens(vocabulary: Vocabulary) -> SpecialTokens:
     v = vocabulary
     control = {n for n, kind in enumerate(v.kinds) if kind == PieceKind.CONTROL}
     unknown = {n for n, kind in enumerate(v.kinds) if kind in (PieceKind.UNKNOWN, PieceKind.UNUSED)}
+    pieces = {v.pieces[number]: number for number in sorted(control)}
+    eos = pieces.get(v.special_names.get("eos_token", ""))
     return SpecialTokens(
-        pieces={v.pieces[number]: number for number in sorted(control)},
-        silent=frozenset(unknown),
+        pieces=pieces,
+        # Of control tokens that share one text the last is parsed, and none is shown.
+        silent=frozenset(unknown | control),
         bos_id=v.bos_id,
-        eos_id=min(v.eos_ids, default=None),
+        eos_id=min(v.eos_ids, default=None) if eos is None else eos,
         eos_ids=v.eos_ids,
         adds_bos=v.adds_bos and v.bos_id is not None,
     )
@@ -42,6 +45,8 @@ def _kinds(vocabulary: Vocabulary) -> list[int]:
     if v.kinds and len(v.kinds) != len(v.pieces):
         raise OstroError(f"the vocabulary has {len(v.pieces)} pieces and {len(v.kinds)} kinds")
     kinds = [int(kind) for kind in v.kinds] or [int(PieceKind.NORMAL)] * len(v.pieces)
+    if not v.kinds and v.unknown_id is not None and v.unknown_id < len(kinds):
+        kinds[v.unknown_id] = PieceKind.UNKNOWN
     for number in v.eos_ids | ({v.bos_id} if v.bos_id is not None else set()):
         if not 0 <= number < len(kinds):
             raise OstroError(f"the vocabulary has {len(kinds)} pieces and a special token {number}")
