@@ -213,7 +213,7 @@ def test_neighbours_of_one_role_are_merged() -> None:
     "template",
     [
         "{% for i in range(99999) %}{% for j in range(99999) %}x{% endfor %}{% endfor %}",
-        "{% macro f(n) %}{% if n %}{{ f(n - 1) }}{{ f(n - 1) }}{% endif %}{% endmacro %}{{ f(40) }}",
+        "{% macro f(n) %}{% if n %}{{ f(n - 1) ~ f(n - 1) }}{% endif %}{% endmacro %}{{ f(40) }}",
         "{{ 'x' * 10**9 }}",
         "{{ 9 ** 9 ** 9 }}",
     ],

@@ -64,8 +64,12 @@ class ByteLevelCodec:
         return piece.encode() if token_id in self._added else byte_level_bytes(piece)
 
 
-def build_byte_level(vocabulary: Vocabulary) -> Tokenizer:
-    """A ``tokenizers.Tokenizer`` without added tokens, so that control text stays text."""
+def build_byte_level(vocabulary: Vocabulary, *, with_control: bool = False) -> Tokenizer:
+    """A ``tokenizers.Tokenizer`` without added tokens.
+
+    A piece that is no text must not be reachable from text, so the model has it only where
+    ``with_control`` says so: to be written to a file, which then marks it.
+    """
     name = vocabulary.pre_tokenizer
     if name not in PRE_TOKENIZERS:
         known = ", ".join(PRE_TOKENIZERS)

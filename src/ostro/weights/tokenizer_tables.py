@@ -84,7 +84,7 @@ def write_tokenizer_json(folder: Path, vocabulary: Vocabulary) -> None:
     """A byte-level vocabulary as ``tokenizer.json`` and ``tokenizer_config.json``."""
     from tokenizers import AddedToken, decoders
 
-    tokenizer = build_byte_level(vocabulary)
+    tokenizer = build_byte_level(vocabulary, with_control=True)
     tokenizer.decoder = decoders.ByteLevel()
     kinds = list(vocabulary.kinds)
     special = [p for p, k in zip(vocabulary.pieces, kinds, strict=True) if k == PieceKind.CONTROL]
