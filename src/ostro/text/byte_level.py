@@ -75,14 +75,9 @@ def build_byte_level(vocabulary: Vocabulary, *, with_control: bool = False) -> T
         known = ", ".join(PRE_TOKENIZERS)
         raise OstroError(f"unknown pre-tokenizer {name!r}; ostro knows {known}")
     merges = [_merge(line) for line in vocabulary.merges]
-    # A piece that is no text must not be reachable from text, so the model never sees it.
-    table = {
-        piece: number
-        for number, (piece, kind) in enumerate(
-            zip(vocabulary.pieces, vocabulary.kinds, strict=True)
-        )
-        if kind in (PieceKind.NORMAL, PieceKind.USER_DEFINED, PieceKind.BYTE)
-    }
+    text_kinds = (PieceKind.NORMAL, PieceKind.USER_DEFINED, PieceKind.BYTE)
+    pairs = enumerate(zip(vocabulary.pieces, vocabulary.kinds, strict=True))
+    table = {piece: number for number, (piece, kind) in pairs if with_control or kind in text_kinds}
     try:
         model = models.BPE(table, merges, ignore_merges=name in _WHOLE_WORDS_FIRST)
     except Exception as error:  # The package raises bare Exception for a bad merge.
