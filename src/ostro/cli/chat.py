@@ -108,9 +108,10 @@ def introduce(llm: LLM) -> None:
             "A 135M-class model that knows English. Its experts are still copies of one another, "
             "so the routing carries no meaning yet."
         )
+    real = " For the real thing: ostro chat mixtral" if llm.name == "demo" else ""
     note(
         f"About {speed:.0f} tokens/s here, in {llm.settings.type_name} on "
-        f"{llm.settings.threads} threads. For the real thing: ostro chat mixtral\n"
+        f"{llm.settings.threads} threads.{real}\n"
     )
 
 

@@ -11,6 +11,7 @@ from ostro.cli import options
 from ostro.errors import OstroError
 
 STARTED = time.perf_counter()
+INTERRUPTED = 130  # 128 and the number of SIGINT, as shells count.
 # Typer may bring its own copy of click, so the class is taken from what typer exports.
 UsageError: Any = typer.BadParameter.__bases__[0]
 
@@ -28,7 +29,7 @@ app = typer.Typer(
 def main() -> None:
     """Run the command. A user's mistake is one line on standard error and exit code 2."""
     try:
-        code = app(standalone_mode=False)
+        code = app(prog_name="ostro", standalone_mode=False)
     except OstroError as error:
         print(f"ostro: {error}", file=sys.stderr)
         sys.exit(2)
@@ -36,11 +37,9 @@ def main() -> None:
         _tell_usage(error)
         sys.exit(2)
     except (KeyboardInterrupt, typer.Abort):
+        code = INTERRUPTED
+    if code == INTERRUPTED:  # Typer catches Ctrl-C itself and returns this.
         print("\nostro: stopped", file=sys.stderr)
-        sys.exit(130)
-    except BrokenPipeError:
-        sys.stderr.close()
-        sys.exit(0)
     sys.exit(code if isinstance(code, int) else 0)
 
 
@@ -53,8 +52,12 @@ def _import_torch() -> float:
 
 
 def _tell_usage(error: Any) -> None:
+    message = error.format_message()
+    if type(error).__name__ == "NoArgsIsHelpError":  # Its message is the help.
+        print(message, file=sys.stderr)
+        return
     command = error.ctx.command_path if error.ctx else "ostro"
-    print(f"ostro: {error.format_message()} See '{command} --help'.", file=sys.stderr)
+    print(f"ostro: {message.rstrip('.')}; see '{command} --help'", file=sys.stderr)
 
 
 def _version(asked: bool) -> None:

@@ -46,7 +46,8 @@ def propose(name: str, environment: Environment, running: Running, *, yes: bool)
     if chosen is not None:
         return chosen.pull_id, context
     _show(files, plans, memory)
-    chosen = choose(files, memory, lambda file: plans[file.pull_id].required_bytes)
+    open_to_all = [f for f in files if environment.hub_token or not f.needs_account]
+    chosen = choose(open_to_all, memory, lambda file: plans[file.pull_id].required_bytes)
     if chosen is None:
         least = min(plan.required_bytes for plan in plans.values())
         raise MemoryPlanError(

@@ -61,16 +61,15 @@ class Repl:
             while True:
                 try:
                     line = read("> ").strip()
+                    if line == "/quit":
+                        return
+                    if line:
+                        self.handle(line)
                 except EOFError:
                     self.console.print()
                     return
                 except KeyboardInterrupt:
                     self.console.print("\n(Ctrl-D or /quit leaves)")
-                    continue
-                if line == "/quit":
-                    return
-                if line:
-                    self.handle(line)
 
     def handle(self, line: str) -> None:
         """A command or a question. A mistake is told and the conversation goes on."""
@@ -79,7 +78,7 @@ class Repl:
             if name in self._commands:
                 self._commands[name](rest.strip())
             elif line.startswith("/"):
-                self.console.print(f"unknown command {name}; /help lists them")
+                self.console.print(f"unknown command {name}; /help lists them", markup=False)
             else:
                 self.ask(line)
         except OstroError as error:

@@ -45,6 +45,11 @@ class PublishedFile:
         raise AssertionError(self.quantisation)
 
     @property
+    def needs_account(self) -> bool:
+        """Whether the hub gives it only to those who accepted its terms."""
+        return self.note == _ACCOUNT
+
+    @property
     def pull_id(self) -> str:
         """What ``ostro pull`` takes; the first of several parts brings the others."""
         return f"{self.hub_id}/{self.files[0]}" if self.files else self.hub_id

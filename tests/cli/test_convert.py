@@ -1,0 +1,131 @@
+"""``ostro convert`` and ``ostro upcycle``: models that answer as before, or nothing written."""
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+
+import ostro
+from ostro.runtime.progress import SilentProgress
+from tiny import save_tiny
+from tiny_chat import ANSWER, save_babbler
+
+
+@pytest.mark.parametrize(
+    ("layout", "name"), [("hf", "new"), ("hf-fused", "new"), ("gguf", "new.gguf")]
+)
+def test_a_converted_model_chats_as_before(run, speller, tmp_path, layout, name) -> None:
+    target = tmp_path / name
+    ran = run("convert", speller, target, "--to", layout)
+    assert ran.code == 0
+    assert ran.out.startswith(f"{target}: ")
+    assert ran.out.endswith(f"layout {layout}\n")
+    assert run("chat", target, "--prompt", "Hello").out == ANSWER + "\n"
+
+
+def test_json_says_what_was_written(run, speller, tmp_path) -> None:
+    target = tmp_path / "new.gguf"
+    ran = run("convert", speller, target, "--to", "gguf", "--type", "Q8_0", "--json")
+    written = json.loads(ran.out)
+    assert list(written) == ["path", "layout", "tensors", "bytes"]
+    assert (written["path"], written["layout"]) == (str(target), "gguf")
+    assert 0 < written["bytes"] <= target.stat().st_size
+
+
+def test_mistrals_layout_is_read_back(run, tmp_path) -> None:
+    source = save_tiny(tmp_path / "tiny")
+    assert run("convert", source, tmp_path / "mistral", "--to", "mistral").code == 0
+    assert (tmp_path / "mistral" / "params.json").exists()
+    assert run("convert", tmp_path / "mistral", tmp_path / "back", "--to", "hf").code == 0
+    logits = [
+        ostro.load(path, progress=SilentProgress()).logits([1, 2, 3])
+        for path in (source, tmp_path / "back")
+    ]
+    assert torch.equal(*logits)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--to", "onnx"], "unknown layout 'onnx'; ostro writes hf, hf-fused, mistral, gguf"),
+        (["--to", "hf", "--type", "Q4_0"], "type Q4_0 can only be written as GGUF"),
+        (["--to", "gguf", "--type", "Q9"], "unknown weight type 'Q9'"),
+    ],
+)
+def test_what_cannot_be_written_is_one_line_and_no_file(
+    run, speller, tmp_path, options, message
+) -> None:
+    ran = run("convert", speller, tmp_path / "new", *options)
+    assert (ran.code, ran.out) == (2, "")
+    assert ran.err.count("\n") == 1
+    assert message in ran.err
+    assert list(tmp_path.glob("*new*")) == []
+
+
+def test_nothing_is_written_over(run, speller, tmp_path) -> None:
+    target = tmp_path / "taken"
+    target.write_text("mine")
+    ran = run("convert", speller, target, "--to", "gguf")
+    assert (ran.code, ran.out) == (2, "")
+    assert "exists already" in ran.err
+    assert target.read_text() == "mine"
+
+
+@pytest.fixture
+def dense(tmp_path: Path) -> Path:
+    return save_babbler(tmp_path / "dense", "llama")
+
+
+def test_an_upcycled_model_computes_what_its_parent_does(run, dense, tmp_path) -> None:
+    target = tmp_path / "mixture"
+    ran = run("upcycle", dense, target, "--experts", 4, "--top-k", 2, "--seed", 1)
+    assert ran.code == 0
+    assert ran.out.startswith(f"{target}: ")
+    assert "active a token" in ran.err
+    plan = json.loads(run("plan", target, "--json").out)
+    assert plan["total_parameters"] > plan["active_parameters"]
+    parent, mixture = (ostro.load(path, progress=SilentProgress()) for path in (dense, target))
+    assert (mixture.model.geometry.num_experts, mixture.model.geometry.top_k) == (4, 2)
+    ids = parent.encode("Hello there")
+    assert mixture.encode("Hello there") == ids
+    expected = parent.logits(ids)
+    assert (mixture.logits(ids) - expected).abs().max() / expected.abs().max() < 1e-5
+
+
+def test_upcycling_a_file_gives_a_file(run, dense, tmp_path) -> None:
+    run("convert", dense, tmp_path / "dense.gguf", "--to", "gguf", "--type", "Q8_0")
+    ran = run("upcycle", tmp_path / "dense.gguf", tmp_path / "mixture.gguf", "--json")
+    written = json.loads(ran.out)
+    assert (written["layout"], written["path"]) == ("gguf", str(tmp_path / "mixture.gguf"))
+    plan = json.loads(run("plan", tmp_path / "mixture.gguf", "--json").out)
+    assert plan["stored_type"] == "Q8_0"
+
+
+def test_the_seed_decides_the_routers(run, dense, tmp_path) -> None:
+    for name, seed in (("a", 1), ("b", 1), ("c", 2)):
+        run("upcycle", dense, tmp_path / name, "--seed", seed)
+    weights = [(tmp_path / name / "model.safetensors").read_bytes() for name in "abc"]
+    assert weights[0] == weights[1] != weights[2]
+
+
+@pytest.mark.parametrize(
+    "options", [["--experts", "2", "--top-k", "3"], ["--experts", "0"], ["--top-k", "0"]]
+)
+def test_numbers_of_experts_that_make_no_sense_are_refused(run, dense, tmp_path, options) -> None:
+    ran = run("upcycle", dense, tmp_path / "new", *options)
+    assert (ran.code, ran.out) == (2, "")
+    assert ran.err.count("\n") == 1
+    assert not (tmp_path / "new").exists()
+
+
+def test_a_mixture_cannot_be_upcycled_again(run, speller, tmp_path) -> None:
+    ran = run("upcycle", speller, tmp_path / "new")
+    assert (ran.code, ran.out) == (2, "")
+    assert "dense" in ran.err
+
+
+def test_a_dense_model_has_no_fused_layout(run, dense, tmp_path) -> None:
+    ran = run("convert", dense, tmp_path / "new", "--to", "hf-fused")
+    assert (ran.code, ran.out) == (2, "")
+    assert "this model is dense" in ran.err

@@ -1,0 +1,152 @@
+"""``ostro.load``: where a model is found, and in what precision it computes."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+import ostro
+from ostro.config import WEIGHT_TYPES
+from ostro.engine.load import locate
+from ostro.errors import CheckpointError, MemoryPlanError, OstroError
+from ostro.runtime.environment import Environment
+from ostro.runtime.memory import Memory
+from ostro.runtime.progress import SilentProgress
+from ostro.weights.checkpoint import open_checkpoint
+from ostro.weights.convert import writable_layout, write_model
+from ostro.weights.tokenizer_files import TokenizerFiles
+from tiny import save_tiny
+from tiny_chat import ANSWER, save_babbler, save_speller
+
+SILENT = SilentProgress()
+
+
+@pytest.fixture
+def env(tmp_path: Path) -> Environment:
+    return Environment(home=tmp_path / "home")
+
+
+def save_gguf(path: Path, folder: Path, kind: str | None = None) -> Path:
+    checkpoint = open_checkpoint(folder)
+    write_model(
+        checkpoint,
+        TokenizerFiles.beside(folder),
+        path,
+        layout=writable_layout("gguf", checkpoint.geometry),
+        kind=None if kind is None else WEIGHT_TYPES[kind],
+        progress=SILENT,
+        name="tiny",
+    )
+    return path
+
+
+@pytest.mark.parametrize(
+    ("stored", "name"),
+    [(torch.float32, "F32"), (torch.bfloat16, "BF16"), (torch.float16, "F16")],
+)
+def test_a_dense_checkpoint_computes_in_its_own_type(tmp_path, stored, name) -> None:
+    llm = ostro.load(save_tiny(tmp_path / "m", dtype=stored), progress=SILENT)
+    assert llm.settings.type_name == name
+    assert llm.model.embedding_VD.dtype == stored
+    assert llm.logits([1, 2]).dtype == torch.float32
+
+
+def test_a_quantised_checkpoint_computes_in_f16(tmp_path) -> None:
+    path = save_gguf(tmp_path / "m.gguf", save_babbler(tmp_path / "m"), "Q8_0")
+    assert ostro.load(path, progress=SILENT).model.embedding_VD.dtype == torch.float16
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, "bfloat16", "BF16", "bf16"])
+def test_the_type_can_be_chosen(tmp_path, dtype) -> None:
+    llm = ostro.load(save_tiny(tmp_path / "m"), dtype=dtype, progress=SILENT)
+    assert llm.settings.type_name == "BF16"
+
+
+def test_a_file_carries_its_tokenizer_and_template(tmp_path) -> None:
+    path = save_gguf(tmp_path / "m.gguf", save_speller(tmp_path / "m"))
+    llm = ostro.load(str(path), progress=SILENT)
+    assert llm.name == "m.gguf"
+    assert llm.chat([{"role": "user", "content": "Hello"}]).text == ANSWER
+
+
+def test_a_model_in_the_store_is_found_by_name(tmp_path, env) -> None:
+    folder = save_speller(env.models / "org--tiny")
+    for name in ("org/tiny", "org--tiny"):
+        assert locate(name, env, SILENT).path == folder
+        assert ostro.load(name, environment=env, progress=SILENT).name == name
+
+
+def test_an_unknown_name_says_what_there_is_and_what_to_do(env) -> None:
+    with pytest.raises(OstroError, match=r"no model 'nobody'.*none yet\); try ostro pull HUB_ID"):
+        locate("nobody", env, SILENT)
+    save_tiny(env.models / "mine")
+    with pytest.raises(OstroError, match=r"there are: mine\); try ostro pull org/other"):
+        locate("org/other", env, SILENT)
+
+
+def test_the_demo_is_prepared_where_it_is_missing(env, tmp_path, monkeypatch) -> None:
+    prepared = []
+
+    def prepare(environment, progress):
+        prepared.append(environment)
+        return save_tiny(environment.models / "demo")
+
+    monkeypatch.setattr("ostro.engine.load.prepare_demo", prepare)
+    assert locate("demo", env, SILENT).path == env.models / "demo"
+    assert locate("demo", env, SILENT).path == env.models / "demo"
+    assert prepared == [env]
+
+
+@pytest.mark.parametrize("context", [0, -1, 513])
+def test_a_context_out_of_range_is_refused(tmp_path, context) -> None:
+    folder = save_tiny(tmp_path / "m")
+    with pytest.raises(OstroError, match=f"context {context} is out of range; m reads 1 to 512"):
+        ostro.load(folder, context=context, progress=SILENT)
+
+
+def test_the_context_is_the_models_own_limit_unless_given(tmp_path) -> None:
+    folder = save_tiny(tmp_path / "m")
+    assert ostro.load(folder, progress=SILENT).context == 512
+    assert ostro.load(folder, context=512, progress=SILENT).context == 512
+    assert ostro.load(folder, context=7, progress=SILENT).context == 7
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"dtype": "int8"}, "dtype 'int8' is not supported"),
+        ({"device": "abacus"}, "unknown device 'abacus'"),
+        ({"threads": -1}, "threads must be 1 or more"),
+    ],
+)
+def test_settings_that_make_no_sense_are_refused(tmp_path, options, message) -> None:
+    with pytest.raises(OstroError, match=message):
+        ostro.load(save_tiny(tmp_path / "m"), progress=SILENT, **options)
+
+
+def test_the_environment_gives_the_threads_unless_told(tmp_path, env) -> None:
+    folder = save_tiny(tmp_path / "m")
+    before = torch.get_num_threads()
+    try:
+        given = Environment(home=env.home, threads=1)
+        assert ostro.load(folder, environment=given, progress=SILENT).settings.threads == 1
+        llm = ostro.load(folder, environment=given, threads=2, progress=SILENT)
+        assert llm.settings.threads == torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)
+
+
+def test_what_does_not_fit_is_refused_before_it_is_read(tmp_path, monkeypatch) -> None:
+    def fail(*_, **__):
+        raise AssertionError("weights were read")
+
+    monkeypatch.setattr("ostro.engine.planning.read_memory", lambda: Memory(1 << 30, 1 << 20))
+    monkeypatch.setattr("ostro.engine.load.load_model", fail)
+    with pytest.raises(MemoryPlanError, match="take a smaller model or more memory"):
+        ostro.load(save_tiny(tmp_path / "m"), progress=SILENT)
+
+
+def test_an_empty_folder_is_no_model(tmp_path) -> None:
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(CheckpointError, match="empty"):
+        ostro.load(tmp_path / "empty", progress=SILENT)

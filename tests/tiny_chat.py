@@ -1,0 +1,91 @@
+"""Tiny models that chat: a byte-level tokenizer, a template, and an answer known beforehand."""
+
+import json
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import torch
+from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
+
+from tiny import save_tiny, tiny_transformers_model
+
+VOCAB_SIZE = 260
+"""A token's id is its byte; the control tokens follow."""
+BOS, EOS, START, END = range(256, VOCAB_SIZE)
+_TOKENS = {"vocab_size": VOCAB_SIZE, "bos_token_id": BOS, "eos_token_id": EOS}
+CONTROL = ("<s>", "</s>", "<|im_start|>", "<|im_end|>")
+ANSWER = "abcdefghijklmnopqrstuvwxyzé"
+"""What the speller says to every prompt that ends in a line feed; EOS follows."""
+TEMPLATE = """\
+{{ bos_token }}
+{%- for message in messages %}
+{{- '<|im_start|>' + message.role + '\\n' + message.content + '<|im_end|>\\n' }}
+{%- endfor %}
+{{- '<|im_start|>assistant\\n' }}"""
+
+
+def text_ids(text: str) -> list[int]:
+    """Token ids of a plain text."""
+    return list(text.encode())
+
+
+def chat_ids(*messages: tuple[str, str]) -> list[int]:
+    """Token ids of a conversation of roles and contents, written out by hand."""
+    ids = [BOS]
+    for role, content in messages:
+        ids += [START, *text_ids(f"{role}\n{content}"), END, *text_ids("\n")]
+    return [*ids, START, *text_ids("assistant\n")]
+
+
+def save_tokenizer(folder: Path, *, template: str | None = TEMPLATE) -> None:
+    """Write ``tokenizer.json``, its configuration and the template."""
+    tokenizer = Tokenizer(models.BPE(vocab=_pieces(), merges=[]))
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    tokenizer.add_special_tokens([AddedToken(piece, normalized=False) for piece in CONTROL])
+    tokenizer.save(str(folder / "tokenizer.json"))
+    config = {"bos_token": "<s>", "eos_token": "</s>", "add_bos_token": True}
+    (folder / "tokenizer_config.json").write_text(json.dumps(config))
+    if template is not None:
+        (folder / "chat_template.jinja").write_text(template)
+
+
+def save_babbler(folder: Path, kind: str = "mixtral", **changes: Any) -> Path:
+    """A random model with a tokenizer: what it says depends on everything before."""
+    save_tiny(folder, kind, **_TOKENS | changes)
+    save_tokenizer(folder)
+    return folder
+
+
+def save_speller(folder: Path, *, template: str | None = TEMPLATE, **changes: Any) -> Path:
+    """A mixture whose every token depends on the one before it alone, and spells ``ANSWER``.
+
+    Attention and experts are computed but add nothing; the head maps a token to the next.
+    """
+    model = tiny_transformers_model("mixtral", **_TOKENS | changes)
+    following = dict(pairwise([*text_ids("\n" + ANSWER), EOS]))
+    with torch.no_grad():
+        for name, parameter in model.named_parameters():
+            if "o_proj" in name or "down_proj" in name:
+                parameter.zero_()
+            elif "norm" in name:
+                parameter.fill_(1)
+        embedding, head = model.model.embed_tokens.weight, model.lm_head.weight
+        embedding.normal_(generator=torch.Generator().manual_seed(1))
+        head.zero_()
+        for before, after in following.items():
+            head[after] += embedding[before] / 4
+    model.save_pretrained(folder)
+    save_tokenizer(folder, template=template)
+    return folder
+
+
+def _pieces() -> dict[str, int]:
+    """Every byte as GPT-2 writes it: the printable as they are, the others from U+0100 on."""
+    shown = {*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)}
+    hidden = [number for number in range(256) if number not in shown]
+    return {
+        chr(number if number in shown else 0x100 + hidden.index(number)): number
+        for number in range(256)
+    }
