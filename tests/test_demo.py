@@ -3,6 +3,8 @@
 import json
 import math
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -126,3 +128,21 @@ def test_the_readmes_python_runs(demo_model: Path, capsys) -> None:
     for block in blocks:
         exec(block, names)
     assert "Paris" in capsys.readouterr().out
+
+
+def test_loading_takes_little_more_than_the_weights(demo_model: Path) -> None:
+    """At most 1.2 times the weights plus the file, beside what Python itself holds."""
+    script = (
+        "import sys, torch, ostro, ostro.engine.load\n"
+        "from ostro.runtime.memory import peak_resident_bytes as peak\n"
+        "before = peak()\n"
+        "llm = ostro.load(sys.argv[1])\n"
+        "weights = sum(p.nbytes for p in llm.model.parameters())\n"
+        "print(peak() - before, weights)\n"
+    )
+    command = [sys.executable, "-c", script, str(demo_model)]
+    result = subprocess.run(command, capture_output=True, text=True, check=True)
+    grown, weights = map(int, result.stdout.split())
+    file = sum(path.stat().st_size for path in demo_model.glob("*.gguf"))
+    assert weights > 1.38e9
+    assert grown < 1.2 * weights + file

@@ -64,7 +64,7 @@ def test_what_cannot_be_written_is_one_line_and_no_file(
 
 
 def test_nothing_is_written_over(run, speller, tmp_path) -> None:
-    target = tmp_path / "taken"
+    target = tmp_path / "taken.gguf"
     target.write_text("mine")
     ran = run("convert", speller, target, "--to", "gguf")
     assert (ran.code, ran.out) == (2, "")
@@ -129,3 +129,15 @@ def test_a_dense_model_has_no_fused_layout(run, dense, tmp_path) -> None:
     ran = run("convert", dense, tmp_path / "new", "--to", "hf-fused")
     assert (ran.code, ran.out) == (2, "")
     assert "this model is dense" in ran.err
+
+
+def test_a_gguf_is_written_under_a_name_that_ostro_reads(run, speller, tmp_path) -> None:
+    ran = run("convert", speller, tmp_path / "new", "--to", "gguf")
+    assert (ran.code, list(tmp_path.glob("new*"))) == (2, [])
+    assert "must end in .gguf" in ran.err
+
+
+def test_types_that_cannot_be_written_are_refused_whatever_the_rows(run, speller, tmp_path) -> None:
+    ran = run("convert", speller, tmp_path / "new.gguf", "--to", "gguf", "--type", "Q4_K")
+    assert ran.code == 2
+    assert "cannot write Q4_K" in ran.err

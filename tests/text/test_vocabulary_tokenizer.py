@@ -252,3 +252,21 @@ def test_user_defined_pieces_are_taken_whole() -> None:
     ids = tokenizer.encode("a<tool_call>b")
     assert ids[1] == 257
     assert tokenizer.decode(ids) == "a<tool_call>b"
+
+
+def test_ids_beyond_the_pieces_show_nothing(chatml) -> None:
+    assert chatml.decode([*chatml.encode("a"), chatml.vocab_size + 3]) == "a"
+    with pytest.raises(OstroError, match="-1 is not a token id"):
+        chatml.decode([-1])
+
+
+def test_every_token_that_ends_an_answer_survives_gguf_metadata() -> None:
+    from ostro.weights.gguf_metadata import metadata_from_vocabulary, vocabulary_from_metadata
+
+    ends = frozenset((0, 257, 258))
+    vocabulary = _chatml(eos_ids=ends)
+    table = metadata_from_vocabulary(vocabulary)
+    assert table["tokenizer.ggml.eos_token_id"] == 258
+    back = vocabulary_from_metadata(table, "test")
+    assert back is not None
+    assert back.eos_ids == ends

@@ -7,11 +7,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from ostro.cli.fitting import fitting
 from ostro.cli.options import Running, Sampling
 from ostro.cli.output import note, print_json
 from ostro.cli.propose import is_published_name, propose
+from ostro.cli.repl import Repl
 from ostro.config import count_parameters, format_count
-from ostro.engine.conversation import fit_conversation
 from ostro.engine.generate import Timer
 from ostro.engine.llm import LLM
 from ostro.engine.load import load
@@ -51,8 +52,6 @@ def run(
     messages = _messages(request)
     llm = _load(model, request, running, environment, started)
     if messages is None:
-        from ostro.cli.repl import Repl
-
         introduce(llm)
         Repl(llm, sampling, environment, request.system, safe=request.safe_prompt).run()
     else:
@@ -76,23 +75,6 @@ def answer(llm: LLM, messages: list[Message], request: Request, sampling: Sampli
     sys.stdout.write("\n")
     sys.stdout.flush()
     note(f"({timer.tokens} tokens, {timer.tokens_per_second:.1f} tokens/s)")
-
-
-def fitting(
-    llm: LLM, messages: list[Message], *, safe: bool, max_tokens: int | None
-) -> list[Message]:
-    """The newest turns that leave room for an answer; says what was left out."""
-    reserve = max_tokens or 256
-    room = max(llm.context - reserve, llm.context // 2)
-
-    def encode(some: Any) -> list[int]:
-        return llm.encode_chat(some, safe_prompt=safe)
-
-    fitted = fit_conversation(messages, encode, room)
-    if fitted.dropped:
-        turns = "turn was" if fitted.dropped == 1 else "turns were"
-        note(f"(the context is full: the {fitted.dropped} oldest {turns} left out)")
-    return fitted.messages
 
 
 def introduce(llm: LLM) -> None:

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.live import Live
 from rich.markdown import Markdown
 
-from ostro.cli.chat import fitting
+from ostro.cli.fitting import fitting
 from ostro.cli.options import Sampling
 from ostro.config import format_bytes
 from ostro.engine.generate import Timer

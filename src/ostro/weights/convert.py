@@ -17,6 +17,7 @@ from ostro.weights.gguf_writer import write_gguf
 from ostro.weights.hf_config import config_from_geometry
 from ostro.weights.layouts import GGUF, HF, HF_FUSED, MISTRAL, Layout
 from ostro.weights.mistral_params import as_stored, params_from_geometry
+from ostro.weights.quantise import WRITABLE_TYPES
 from ostro.weights.safetensors_writer import MAX_SHARD_BYTES, plan_shards, write_index, write_shard
 from ostro.weights.source import SlotSource
 from ostro.weights.stored import DTYPE_OF_TYPE, StoredTensor, TensorInfo
@@ -63,6 +64,10 @@ def write_model(
     """
     if kind is not None and not kind.is_dense and layout.family != "gguf":
         raise OstroError(f"type {kind.name} can only be written as GGUF, not as {layout.name}")
+    if kind is not None and kind.name not in WRITABLE_TYPES:
+        raise OstroError(f"cannot write {kind.name}; use one of {', '.join(WRITABLE_TYPES)}")
+    if layout.family == "gguf" and path.suffix != ".gguf":
+        raise OstroError(f"{path}: a GGUF file's name must end in .gguf")
     if path.exists():
         raise OstroError(f"{path} exists already; remove it or choose another name")
     geometry = as_stored(source.geometry) if layout.family == "mistral" else source.geometry

@@ -14,6 +14,7 @@ from ostro.weights.fields import Fields
 
 ARCHITECTURE = "llama"
 _MODELS: dict[str, Literal["bpe", "sentencepiece"]] = {"gpt2": "bpe", "llama": "sentencepiece"}
+_ENDS = ("eos", "eot", "eom")
 _IGNORED = ("attention.value_length", "vocab_size", "rope.scaling.finetuned")
 
 
@@ -97,7 +98,7 @@ def vocabulary_from_metadata(metadata: Mapping[str, Any], source: str) -> Vocabu
     if name not in _MODELS:
         raise CheckpointError(f"{source}: tokenizer.ggml.model {name!r} is not supported")
     ids = {f"{word}_token": get(f"{word}_token_id") for word in ("bos", "eos", "unknown")}
-    ends = {get(f"{word}_token_id") for word in ("eos", "eot", "eom")} - {None}
+    ends = {get(f"{word}_token_id") for word in _ENDS} - {None}
     for number in (*ends, *ids.values()):
         if number is not None and not (type(number) is int and 0 <= number < len(pieces)):
             raise CheckpointError(f"{source}: a special token has the id {number!r}")
@@ -124,6 +125,13 @@ def metadata_from_vocabulary(vocabulary: Vocabulary) -> dict[str, Any]:
     """The tokenizer's keys and values; an absent table is left out."""
     v = vocabulary
     names = {model: name for name, model in _MODELS.items()}
+    # The named end first; a file has two more places for tokens that end an answer.
+    named = v.special_names.get("eos_token")
+    ends = sorted(v.eos_ids, key=lambda number: (v.pieces[number] != named, number))
+    if len(ends) > len(_ENDS):
+        raise CheckpointError(
+            f"the tokenizer has {len(ends)} tokens that end an answer; GGUF holds {len(_ENDS)}"
+        )
     values: dict[str, Any] = {
         "model": names[v.model],
         "pre": v.pre_tokenizer,
@@ -132,7 +140,7 @@ def metadata_from_vocabulary(vocabulary: Vocabulary) -> dict[str, Any]:
         "token_type": list(v.kinds),
         "merges": list(v.merges),
         "bos_token_id": v.bos_id,
-        "eos_token_id": min(v.eos_ids, default=None),
+        **{f"{word}_token_id": number for word, number in zip(_ENDS, ends, strict=False)},
         "unknown_token_id": v.unknown_id,
         "add_bos_token": v.adds_bos,
         "add_space_prefix": v.adds_space_prefix,
