@@ -1,6 +1,7 @@
 """A conversation in the terminal: streaming Markdown, history, and a few commands."""
 
 import contextlib
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -91,7 +92,10 @@ class Repl:
         maximum = self.sampling.max_tokens
         messages = fitting(self.llm, [*system, *turns], safe=self.safe, max_tokens=maximum)
         self.last, text = Timer(), ""
-        with Live(console=self.console, refresh_per_second=8, vertical_overflow="visible") as live:
+        with (
+            _silent_interrupt(),
+            Live(console=self.console, refresh_per_second=8, vertical_overflow="visible") as live,
+        ):
             pieces = self.llm.stream(
                 messages, safe_prompt=self.safe, timer=self.last, **self.sampling.arguments()
             )
@@ -124,6 +128,25 @@ class Repl:
         used = f"{format_bytes(self.llm.cache_bytes)} of keys and values"
         peak = f"{format_bytes(peak_resident_bytes())} at most so far"
         self.console.print("; ".join(filter(None, [speed, used, peak])), highlight=False)
+
+
+@contextmanager
+def _silent_interrupt() -> Iterator[None]:
+    """Ctrl-C stops an answer; the terminal must not write ^C into the middle of it."""
+    try:
+        import termios
+
+        before = termios.tcgetattr(sys.stdin)
+    except Exception:  # No such module, or no terminal: termios has an error class of its own.
+        yield
+        return
+    changed = [*before]
+    changed[3] &= ~termios.ECHOCTL
+    termios.tcsetattr(sys.stdin, termios.TCSANOW, changed)
+    try:
+        yield
+    finally:
+        termios.tcsetattr(sys.stdin, termios.TCSANOW, before)
 
 
 @contextmanager
