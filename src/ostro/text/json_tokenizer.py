@@ -9,6 +9,7 @@ from typing import Any
 from tokenizers import Tokenizer
 
 from ostro.errors import CheckpointError
+from ostro.runtime.json_files import read_table
 from ostro.text.jinja_template import JinjaTemplate
 from ostro.text.piece_tokenizer import PieceTokenizer, SpecialTokens
 from ostro.text.pieces import byte_level_bytes, sentencepiece_bytes
@@ -110,19 +111,6 @@ def _strips(decoder: Any) -> bool:
         or (step.get("type") == "Metaspace" and step.get("prepend_scheme") != "never")
         for step in steps
     )
-
-
-def read_table(path: Path, *, missing_is_empty: bool = False) -> dict[str, Any]:
-    """A JSON table from a file, or an error that names it."""
-    if missing_is_empty and not path.is_file():
-        return {}
-    try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
-        raise CheckpointError(f"{path}: not readable as JSON ({error})") from error
-    if not isinstance(values, dict):
-        raise CheckpointError(f"{path}: not a JSON table")
-    return values
 
 
 def _pieces(tokenizer: Tokenizer) -> list[str]:

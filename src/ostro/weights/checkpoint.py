@@ -1,6 +1,5 @@
 """A checkpoint: tensors on disk whose layout is known, and every one of them accounted for."""
 
-import json
 import math
 import re
 from collections.abc import Iterable, Mapping
@@ -13,6 +12,7 @@ from torch import Tensor
 
 from ostro.config import WEIGHT_TYPES, Geometry, WeightType
 from ostro.errors import CheckpointError
+from ostro.runtime.json_files import read_table
 from ostro.text.vocabulary import Vocabulary
 from ostro.weights.gguf_file import open_gguf
 from ostro.weights.gguf_metadata import geometry_from_metadata, vocabulary_from_metadata
@@ -118,7 +118,7 @@ def _open_gguf(path: Path) -> Checkpoint:
 
 
 def _open_hf(path: Path) -> Checkpoint:
-    config = _json(path / "config.json")
+    config = read_table(path / "config.json")
     geometry = geometry_from_config(config, str(path / "config.json"))
     files = _safetensors(path, _HF_INDEX, ("model.safetensors",)) or _pickles(
         path, ("pytorch_model*.bin", "*.pt", "*.pth")
@@ -131,7 +131,7 @@ def _open_hf(path: Path) -> Checkpoint:
 
 
 def _open_mistral(path: Path) -> Checkpoint:
-    params = _json(path / "params.json")
+    params = read_table(path / "params.json")
     files = _safetensors(path, _MISTRAL_INDEX, ("consolidated.safetensors",)) or _pickles(
         path, ("consolidated*.pt", "consolidated*.pth")
     )
@@ -158,16 +158,6 @@ def _safetensors(folder: Path, index: str, names: Iterable[str]) -> SafetensorsF
 def _pickles(folder: Path, patterns: Iterable[str]) -> PickleFiles | None:
     paths = sorted(path for pattern in patterns for path in folder.glob(pattern))
     return PickleFiles(paths) if paths else None
-
-
-def _json(path: Path) -> dict[str, Any]:
-    try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
-        raise CheckpointError(f"{path}: not readable as JSON ({error})") from error
-    if not isinstance(values, dict):
-        raise CheckpointError(f"{path}: not a JSON table")
-    return values
 
 
 def _check_tied(files: TensorFiles, path: Path) -> None:

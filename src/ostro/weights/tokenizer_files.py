@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ostro.text.json_tokenizer import json_tokenizer, read_table
+from ostro.runtime.json_files import read_table
+from ostro.text.json_tokenizer import json_tokenizer
 from ostro.text.mistral import (
     Version,
     bundled_mistral_tokenizer,

@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from ostro.errors import CheckpointError
+from ostro.runtime.json_files import read_table
 from ostro.text.byte_level import PRE_TOKENIZERS, build_byte_level
-from ostro.text.json_tokenizer import json_tokenizer, read_table
+from ostro.text.json_tokenizer import json_tokenizer
 from ostro.text.sentencepiece_codec import sentencepiece_model
 from ostro.text.vocabulary import PieceKind, Vocabulary
 
