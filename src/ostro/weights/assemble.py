@@ -1,6 +1,6 @@
 """Stored tensors of a target layout, put together slot by slot."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
@@ -8,7 +8,7 @@ import torch
 from ostro.config import WEIGHT_TYPES, Geometry, WeightType
 from ostro.config.weight_types import fitting_type
 from ostro.errors import OstroError
-from ostro.weights.layouts import Layout, Placement
+from ostro.weights.layouts import Layout, Parts, Placement
 from ostro.weights.quantise import narrowed, to_type
 from ostro.weights.slots import EXACT_KINDS, Slot
 from ostro.weights.source import SlotSource
@@ -26,12 +26,9 @@ class Target:
     layout: Layout
     kind: WeightType | None
 
-    def groups(self) -> Mapping[str, list[tuple[Slot, Placement]]]:
+    def groups(self) -> Mapping[str, Parts]:
         """The slots of every tensor to be written."""
-        groups: dict[str, list[tuple[Slot, Placement]]] = {}
-        for slot, placement in self.layout.table(self.geometry).items():
-            groups.setdefault(placement.tensor, []).append((slot, placement))
-        return groups
+        return self.layout.tensors(self.geometry)
 
     def infos(self) -> dict[str, TensorInfo]:
         """Type and shape of every tensor to be written; nothing is converted yet."""
@@ -40,9 +37,8 @@ class Target:
             for name, parts in self.groups().items()
         }
 
-    def tensor(self, parts: Iterable[tuple[Slot, Placement]]) -> StoredTensor:
+    def tensor(self, parts: Parts) -> StoredTensor:
         """One tensor with all its slots in place."""
-        parts = list(parts)
         kind, shape = self._tensor_type(parts), parts[0][1].shape
         if not parts[0][1].index:
             return self._slot(*parts[0], kind)
@@ -70,7 +66,7 @@ class Target:
         tied = slot.kind == "head" and self.source.geometry.tied_embeddings
         return Slot("embedding") if tied else slot
 
-    def _tensor_type(self, parts: list[tuple[Slot, Placement]]) -> WeightType:
+    def _tensor_type(self, parts: Parts) -> WeightType:
         kinds = {self._slot_type(slot) for slot, _ in parts}
         if len(kinds) > 1:
             names = ", ".join(sorted(kind.name for kind in kinds))

@@ -13,7 +13,6 @@ from ostro.config import Geometry
 from ostro.weights.slots import Kind, Slot, slot_shape, slots
 
 Index = tuple[int | slice, ...]
-Container = Literal["safetensors", "pickle", "gguf", "model"]
 Family = Literal["hf", "mistral", "gguf", "model"]
 
 
@@ -32,6 +31,9 @@ class Placement:
     """The rows of each head are in the order of neighbouring rotary pairs, not of halves."""
 
 
+Parts = list[tuple[Slot, Placement]]
+
+
 @dataclass(frozen=True)
 class Layout:
     """A named way to store a model."""
@@ -46,6 +48,13 @@ class Layout:
         """The place of every slot of ``geometry``."""
         return {slot: self.place(geometry, slot) for slot in slots(geometry)}
 
+    def tensors(self, geometry: Geometry) -> Mapping[str, Parts]:
+        """The stored tensors of ``geometry``, each with the slots in it and their places."""
+        groups: dict[str, Parts] = {}
+        for slot, placement in self.table(geometry).items():
+            groups.setdefault(placement.tensor, []).append((slot, placement))
+        return groups
+
     def fits(self, geometry: Geometry) -> bool:
         """Whether a model of this geometry can be stored so."""
         return self.sparse is None or self.sparse == geometry.is_sparse
@@ -53,6 +62,26 @@ class Layout:
 
 def _whole(geometry: Geometry, slot: Slot, name: str, *, interleaved: bool = False) -> Placement:
     return Placement(name, slot_shape(geometry, slot.kind), interleaved=interleaved)
+
+
+def _shared(
+    geometry: Geometry,
+    slot: Slot,
+    whole_model: Mapping[Kind, str],
+    layer: Mapping[Kind, str],
+    prefix: str,
+    rotary: tuple[Kind, ...] = (),
+) -> Placement | None:
+    """The place of a slot that has a name of its own; None for what differs among siblings.
+
+    Names of a layer follow ``prefix`` and its number; ``rotary`` slots pair neighbouring rows.
+    """
+    if slot.kind in whole_model:
+        return _whole(geometry, slot, whole_model[slot.kind])
+    if slot.kind in layer:
+        name = f"{prefix}.{slot.layer}.{layer[slot.kind]}"
+        return _whole(geometry, slot, name, interleaved=slot.kind in rotary)
+    return None
 
 
 def _part(name: str, shape: tuple[int, ...], *index: int | slice) -> Placement:
@@ -79,11 +108,7 @@ _W123: dict[Kind, str] = {"gate": "w1", "up": "w3", "down": "w2"}
 
 
 def _hf_shared(geometry: Geometry, slot: Slot) -> Placement | None:
-    if slot.kind in _HF_GLOBAL:
-        return _whole(geometry, slot, _HF_GLOBAL[slot.kind])
-    if slot.kind in _HF_LAYER:
-        return _whole(geometry, slot, f"model.layers.{slot.layer}.{_HF_LAYER[slot.kind]}")
-    return None
+    return _shared(geometry, slot, _HF_GLOBAL, _HF_LAYER, "model.layers")
 
 
 def _hf(geometry: Geometry, slot: Slot) -> Placement:
@@ -135,16 +160,11 @@ _MISTRAL_LAYER: dict[Kind, str] = {
     "output": "attention.wo.weight",
     "feed_forward_norm": "ffn_norm.weight",
 }
-_ROTARY = ("query", "key")
+_ROTARY: tuple[Kind, ...] = ("query", "key")
 
 
 def _mistral_shared(geometry: Geometry, slot: Slot) -> Placement | None:
-    if slot.kind in _MISTRAL_GLOBAL:
-        return _whole(geometry, slot, _MISTRAL_GLOBAL[slot.kind])
-    if slot.kind in _MISTRAL_LAYER:
-        name = f"layers.{slot.layer}.{_MISTRAL_LAYER[slot.kind]}"
-        return _whole(geometry, slot, name, interleaved=slot.kind in _ROTARY)
-    return None
+    return _shared(geometry, slot, _MISTRAL_GLOBAL, _MISTRAL_LAYER, "layers", _ROTARY)
 
 
 def _mistral(geometry: Geometry, slot: Slot) -> Placement:
@@ -180,24 +200,19 @@ _GGUF_GLOBAL: dict[Kind, str] = {
     "head": "output.weight",
 }
 _GGUF_LAYER: dict[Kind, str] = {
-    "attention_norm": "attn_norm",
-    "query": "attn_q",
-    "key": "attn_k",
-    "value": "attn_v",
-    "output": "attn_output",
-    "feed_forward_norm": "ffn_norm",
-    "router": "ffn_gate_inp",
+    "attention_norm": "attn_norm.weight",
+    "query": "attn_q.weight",
+    "key": "attn_k.weight",
+    "value": "attn_v.weight",
+    "output": "attn_output.weight",
+    "feed_forward_norm": "ffn_norm.weight",
+    "router": "ffn_gate_inp.weight",
 }
 _GGUF_EXPERT: dict[Kind, str] = {"gate": "ffn_gate", "up": "ffn_up", "down": "ffn_down"}
 
 
 def _gguf_shared(geometry: Geometry, slot: Slot) -> Placement | None:
-    if slot.kind in _GGUF_GLOBAL:
-        return _whole(geometry, slot, _GGUF_GLOBAL[slot.kind])
-    if slot.kind in _GGUF_LAYER:
-        name = f"blk.{slot.layer}.{_GGUF_LAYER[slot.kind]}.weight"
-        return _whole(geometry, slot, name, interleaved=slot.kind in _ROTARY)
-    return None
+    return _shared(geometry, slot, _GGUF_GLOBAL, _GGUF_LAYER, "blk", _ROTARY)
 
 
 def _gguf(geometry: Geometry, slot: Slot) -> Placement:
@@ -247,10 +262,8 @@ _MODEL_GLOBAL: dict[Kind, str] = {
 
 def _model(geometry: Geometry, slot: Slot) -> Placement:
     """Parameter names of :class:`ostro.model.mixtral.Mixtral`."""
-    if slot.kind in _MODEL_GLOBAL:
-        return _whole(geometry, slot, _MODEL_GLOBAL[slot.kind])
-    if slot.kind in _MODEL_LAYER:
-        return _whole(geometry, slot, f"layers.{slot.layer}.{_MODEL_LAYER[slot.kind]}")
+    if shared := _shared(geometry, slot, _MODEL_GLOBAL, _MODEL_LAYER, "layers"):
+        return shared
     block = f"layers.{slot.layer}.feed_forward"
     if geometry.is_sparse:
         return _stacked(geometry, slot, f"{block}.gate_up_E2FD", f"{block}.down_EDF")

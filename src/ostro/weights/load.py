@@ -1,7 +1,5 @@
 """From a checkpoint to a model in memory."""
 
-from collections.abc import Iterator
-
 import torch
 from torch import Tensor, nn
 
@@ -9,11 +7,8 @@ from ostro.kernels.dispatch import Kernels
 from ostro.model import Mixtral
 from ostro.runtime.progress import Progress
 from ostro.weights.checkpoint import Checkpoint, check_finite
-from ostro.weights.layouts import MODEL, Placement
+from ostro.weights.layouts import MODEL, Parts
 from ostro.weights.quantise import to_dense
-from ostro.weights.slots import Slot
-
-Parts = list[tuple[Slot, Placement]]
 
 
 def load_model(
@@ -34,20 +29,13 @@ def load_model(
     shapes = dict(model.named_parameters())
     total = sum(parameter.numel() for parameter in shapes.values())
     with progress.task(f"loading {checkpoint.path.name}", total, "items") as advance:
-        for name, parts in _by_parameter(checkpoint):
+        for name, parts in MODEL.tensors(checkpoint.geometry).items():
             wanted = shapes[name]
             tensor = _filled(checkpoint, parts, wanted)
             check_finite(tensor, checkpoint.file_of(parts[0][0]))
             _assign(model, name, tensor.to(device))
             advance(wanted.numel())
     return model.eval()
-
-
-def _by_parameter(checkpoint: Checkpoint) -> Iterator[tuple[str, Parts]]:
-    groups: dict[str, Parts] = {}
-    for slot, placement in MODEL.table(checkpoint.geometry).items():
-        groups.setdefault(placement.tensor, []).append((slot, placement))
-    return iter(groups.items())
 
 
 def _filled(checkpoint: Checkpoint, parts: Parts, wanted: Tensor) -> Tensor:
