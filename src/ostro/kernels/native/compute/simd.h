@@ -9,6 +9,7 @@
 
 #include <cstdint>
 #include <cstring>
+#include <initializer_list>
 
 namespace ostro::OSTRO_ISA {
 
@@ -69,16 +70,19 @@ inline Floats exp(Floats x) {
   return _mm256_mul_ps(y, _mm256_castsi256_ps(power));
 }
 
+// total + the sum of four products of an unsigned and a signed byte, in each lane. Without the
+// instruction for it, the intermediate sums of pairs must fit 16 bits: weights up to 127.
 #if defined(__AVX512VNNI__) && defined(__AVX512VL__)
 constexpr bool kHasDot = true;
-constexpr int kTileRows = 8;
 inline Ints dot(Ints total, Bytes weights, Bytes q) {
   return _mm256_dpbusd_epi32(total, weights, q);
 }
 #else
 constexpr bool kHasDot = false;
-constexpr int kTileRows = 8;
-inline Ints dot(Ints, Bytes, Bytes) = delete;
+inline Ints dot(Ints total, Bytes weights, Bytes q) {
+  const Ints pairs = _mm256_maddubs_epi16(weights, q);
+  return _mm256_add_epi32(total, _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)));
+}
 #endif
 
 }  // namespace ostro::OSTRO_ISA
