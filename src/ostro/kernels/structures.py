@@ -70,4 +70,5 @@ class ExpertsLayer(Structure):
         ("ffn_dim", c_int32),
         ("num_experts", c_int32),
         ("top_k", c_int32),
+        ("precise", c_int32),
     )

@@ -15,6 +15,9 @@ from ostro.weights.checkpoint import Checkpoint, check_finite
 from ostro.weights.prepared import PreparedWeights, RecordKey
 from ostro.weights.slots import Slot
 
+# Models narrower than this quantise what goes into gate and up in two parts: see docs/decisions.
+_PRECISE_BELOW = 2048
+
 
 def packed_model(
     checkpoint: Checkpoint, weights: PreparedWeights, context: NativeContext
@@ -70,6 +73,7 @@ def _feed_forward(
         g.ffn_dim,
         count,
         max(g.top_k, 1),
+        g.dim < _PRECISE_BELOW,
     )
     fetch = partial(_fetch, weights, layer, experts)
     return PackedFeedForward(context, PackedExperts(struct, experts, fetch), (norm_D, router))

@@ -23,7 +23,7 @@ extern "C" {
 #endif
 
 /* Raised with every change of this file that a caller must know of. */
-#define OSTRO_ABI 2
+#define OSTRO_ABI 3
 OSTRO_API int32_t ostro_abi(void);
 
 /* ---- context: threads, scratch memory, and the instruction set ---- */
@@ -107,6 +107,7 @@ typedef struct {
   const ostro_expert* experts;
   float eps;
   int32_t dim, ffn_dim, num_experts, top_k;
+  int32_t precise; /* Rows for gate and up in two parts of 8 bits, see Precision in forms.h. */
 } ostro_experts;
 
 /* x += sum over k of weight_k * expert_k(norm(x)). Writes the chosen experts [T, K] and their

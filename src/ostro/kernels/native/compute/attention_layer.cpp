@@ -183,12 +183,12 @@ int32_t attention_layer(ostro_context& context, const ostro_attention& layer,
   const int64_t tiles = all_tiles(a), segments = most_segments(step);
   const bool share = shares_segments(context, tiles, segments);
   const int64_t floats = sizeof(float);
-  Forms normed({&layer.query, &layer.key, &layer.value}, T);
-  const int64_t mixed_form = form_bytes(row_form(type_of(layer.output)), width);
+  Forms normed({&layer.query, &layer.key, &layer.value}, T, Precision::Twice);
+  Forms mixed({&layer.output}, T, Precision::Once);
   const int64_t partial = share ? tiles * segments * kTile * static_cast<int64_t>(sizeof(Gathered)) : 0;
   const int64_t out_stride = padded(layer.output.rows);
   if (!context.scratch.begin({normed.bytes(), T * a.query_stride * floats, T * a.kv_stride * floats,
-                              T * a.kv_stride * floats, T * width * floats, T * mixed_form,
+                              T * a.kv_stride * floats, T * width * floats, mixed.bytes(),
                               T * out_stride * floats, partial})) {
     return -1;
   }
@@ -197,7 +197,7 @@ int32_t attention_layer(ostro_context& context, const ostro_attention& layer,
   a.key = context.scratch.take<float>(T * a.kv_stride * floats);
   a.value = context.scratch.take<float>(T * a.kv_stride * floats);
   a.mixed = context.scratch.take<float>(T * width * floats);
-  auto* mixed = context.scratch.take<uint8_t>(T * mixed_form);
+  mixed.place(context.scratch.take<uint8_t>(mixed.bytes()));
   auto* out = context.scratch.take<float>(T * out_stride * floats);
   a.partial = context.scratch.take<Gathered>(partial);
 
@@ -213,9 +213,7 @@ int32_t attention_layer(ostro_context& context, const ostro_attention& layer,
   for (int i = 0; i < 3; ++i) ends[i] = (i ? ends[i - 1] : 0) + pieces(*matrices[i]);
   context.pool.run(ends[2], [&](int64_t index, int) {
     const int i = index < ends[0] ? 0 : index < ends[1] ? 1 : 2;
-    const RowForm form = row_form(type_of(*matrices[i]));
-    multiply_piece(*matrices[i], index - (i ? ends[i - 1] : 0), normed.at(form, 0),
-                   form_bytes(form, D), T, targets[i], strides[i]);
+    multiply_piece(*matrices[i], index - (i ? ends[i - 1] : 0), normed, T, targets[i], strides[i]);
   });
   context.pool.run(T, [&](int64_t t, int) { rotate_and_store(a, t); });
   if (share) {
@@ -223,11 +221,9 @@ int32_t attention_layer(ostro_context& context, const ostro_attention& layer,
   } else {
     context.pool.run(tiles, [&](int64_t index, int) { attend_tile(a, tile_at(a, index)); });
   }
-  context.pool.run(T, [&](int64_t t, int) {
-    write_form(row_form(type_of(layer.output)), a.mixed + t * width, width, mixed + t * mixed_form);
-  });
+  context.pool.run(T, [&](int64_t t, int) { mixed.write(a.mixed + t * width, t); });
   context.pool.run(pieces(layer.output), [&](int64_t index, int) {
-    multiply_piece(layer.output, index, mixed, mixed_form, T, out, out_stride);
+    multiply_piece(layer.output, index, mixed, T, out, out_stride);
     const int64_t first = index * piece_groups(layer.output) * kGroupRows;
     const int64_t last = std::min(first + piece_groups(layer.output) * kGroupRows, D);
     for (int64_t t = 0; t < T; ++t) {

@@ -56,16 +56,12 @@ void hidden_piece(const Experts& e, int64_t active, int64_t piece) {
   const int64_t width = std::min(step, e.layer.ffn_dim - begin);
   const int64_t group = begin / kGroupRows, groups = group_count(width);
   alignas(32) float gate[kRowTile * kMostHiddenStep], up[kRowTile * kMostHiddenStep];
-  for (int64_t at = e.first(active); at < e.last(active); at += kRowTile) {
-    const int64_t count = std::min(kRowTile, e.last(active) - at);
-    const uint8_t *gate_rows[kRowTile], *up_rows[kRowTile];
-    for (int64_t i = 0; i < count; ++i) {
-      const int64_t row = e.sorted.pairs[at + i] / e.layer.top_k;
-      gate_rows[i] = e.normed.at(row_form(type_of(expert.gate)), row);
-      up_rows[i] = e.normed.at(row_form(type_of(expert.up)), row);
-    }
-    multiply(expert.gate, group, groups, gate_rows, count, gate, kMostHiddenStep);
-    multiply(expert.up, group, groups, up_rows, count, up, kMostHiddenStep);
+  const int64_t tile = std::min(tile_rows(expert.gate, e.normed), tile_rows(expert.up, e.normed));
+  for (int64_t at = e.first(active); at < e.last(active); at += tile) {
+    const int64_t count = std::min(tile, e.last(active) - at);
+    const auto row_at = [&](int64_t i) { return e.sorted.pairs[at + i] / e.layer.top_k; };
+    multiply_tile(expert.gate, group, groups, e.normed, count, row_at, gate, kMostHiddenStep);
+    multiply_tile(expert.up, group, groups, e.normed, count, row_at, up, kMostHiddenStep);
     for (int64_t i = 0; i < count; ++i) {
       float* h = gate + i * kMostHiddenStep;
       silu_times(h, up + i * kMostHiddenStep, width);
@@ -83,7 +79,7 @@ void down_piece(const Experts& e, int64_t active, int64_t piece) {
     const int64_t count = std::min(kRowTile, e.last(active) - at);
     const uint8_t* rows[kRowTile];
     for (int64_t i = 0; i < count; ++i) rows[i] = e.hidden + e.sorted.pairs[at + i] * e.hidden_size();
-    float results[kRowTile * kGroupRows * 64];
+    float results[kRowTile * kGroupRows * kMostPieceGroups];
     multiply(down, group, groups, rows, count, results, groups * kGroupRows);
     for (int64_t i = 0; i < count; ++i) {
       float* target = e.outputs + e.sorted.pairs[at + i] * e.output_stride + group * kGroupRows;
@@ -126,7 +122,8 @@ int32_t experts_layer(ostro_context& context, const ostro_experts& layer, int64_
   const ostro_matrix router{layer.router, static_cast<int32_t>(WeightType::F32),
                             layer.num_experts, layer.dim};
   const ostro_expert& any = layer.experts[0];
-  Forms normed({&any.gate, &any.up}, rows);
+  const Precision precision = layer.precise ? Precision::Twice : Precision::Once;
+  Forms normed({&any.gate, &any.up}, rows, precision);
   const int64_t logits_stride = group_count(E) * kGroupRows;
   const int64_t output_stride = group_count(D) * kGroupRows;
   const int64_t hidden = pairs * form_bytes(row_form(type_of(any.down)), layer.ffn_dim);

@@ -156,6 +156,16 @@ void write_block(const float* x, Block256& block) {
   }
 }
 
+template <class Block, int64_t Columns>
+void subtract_blocks(const uint8_t* written, int64_t columns, float* x) {
+  const Block* block = reinterpret_cast<const Block*>(written);
+  for (int64_t k = 0; k < columns; k += Columns, ++block) {
+    for (int64_t i = 0; i < Columns; ++i) {
+      x[k + i] -= block->scale * static_cast<float>(block->q[i]);
+    }
+  }
+}
+
 }  // namespace
 
 void multiply(const ostro_matrix& matrix, int64_t first, int64_t groups,
@@ -195,6 +205,14 @@ void write_form(RowForm form, const float* x, int64_t columns, uint8_t* target) 
       for (int64_t b = 0; b < columns / 256; ++b) {
         write_block(x + 256 * b, reinterpret_cast<Block256*>(target)[b]);
       }
+  }
+}
+
+void subtract_form(RowForm form, const uint8_t* written, int64_t columns, float* x) {
+  switch (form) {
+    case RowForm::Float: std::fill_n(x, columns, 0.0f); return;
+    case RowForm::Blocks32: return subtract_blocks<Block32, 32>(written, columns, x);
+    case RowForm::Blocks256: return subtract_blocks<Block256, 256>(written, columns, x);
   }
 }
 

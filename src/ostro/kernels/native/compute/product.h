@@ -22,4 +22,7 @@ void read_row(const ostro_matrix& matrix, int64_t row, float* out);
 // Floats to the form that a matrix type wants; `target` has form_bytes(form, columns) bytes.
 void write_form(RowForm form, const float* x, int64_t columns, uint8_t* target);
 
+// x becomes what write_form() lost of it.
+void subtract_form(RowForm form, const uint8_t* written, int64_t columns, float* x);
+
 }  // namespace ostro::OSTRO_ISA
