@@ -7,7 +7,7 @@ import torch
 
 from ostro.config import WEIGHT_TYPES, Geometry
 from ostro.engine.llm import LLM
-from ostro.engine.planning import compute_type, require_fit
+from ostro.engine.planning import cache_type, compute_type, require_fit
 from ostro.errors import OstroError
 from ostro.kernels.dispatch import torch_kernels
 from ostro.kernels.library import NativeLibrary, NoLibrary, load_library
@@ -77,22 +77,24 @@ def load(
     if not 1 <= context <= limit:
         raise OstroError(f"context {context} is out of range; {located.name} reads 1 to {limit}")
     threads = threads or environment.threads
+    if device is not None:
+        choose_settings(device=device)  # An unknown one is refused before anything is read.
     native = _native_library(checkpoint.geometry, dtype, device)
     described = describe(checkpoint, located.name)
     if isinstance(native, NativeLibrary):
         settings = choose_settings(dtype=torch.float32, threads=threads)
         kernels = NativeContext(native, settings.threads)
         compute = compute_type(checkpoint.matrix_type)
-        require_fit(described, compute, context, WEIGHT_TYPES["F16"])
+        require_fit(described, compute, context)
         settings = replace(settings, kernels=kernels.instruction_set, weight_type=compute.name)
         prepared = prepare(checkpoint, kernels, environment.prepared, progress)
-        weights = packed_model(checkpoint, prepared, kernels)
+        weights = packed_model(checkpoint, prepared, kernels, cache_type(compute).name)
     else:
         wanted = compute_type(checkpoint.matrix_type, native=False).name if dtype is None else dtype
         settings = choose_settings(device=device, dtype=parse_dtype(wanted), threads=threads)
         settings = replace(settings, notice=native.notice)
         compute = WEIGHT_TYPES[settings.type_name]
-        require_fit(described, compute, context, compute)
+        require_fit(described, compute, context)
         weights = load_model(
             checkpoint,
             torch_kernels(),

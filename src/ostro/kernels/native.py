@@ -95,14 +95,14 @@ class NativeContext:
     def attention_layer(
         self, layer: AttentionLayer, x_TD: Tensor, step: "NativeStep", pages: Pages
     ) -> None:
-        """x += attention(norm(x)), in place; the step's keys and values go into ``pages``."""
+        """X += attention(norm(x)), in place; the step's keys and values go into ``pages``."""
         code = self._functions.ostro_attention_layer(
             self._handle, byref(layer), byref(step.struct), byref(pages), x_TD.data_ptr()
         )
         _check_memory(code)
 
     def experts_layer(self, layer: "PackedExperts", x_TD: Tensor) -> None:
-        """x += mixture(norm(x)), in place. Experts that are not in memory are fetched first."""
+        """X += mixture(norm(x)), in place. Experts that are not in memory are fetched first."""
         rows, address = x_TD.shape[0], x_TD.data_ptr()
         call = self._functions.ostro_experts_layer
         missing = layer.missing
