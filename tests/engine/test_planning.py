@@ -47,8 +47,13 @@ def test_without_native_kernels_quantised_weights_become_f16(stored, compute) ->
 
 @pytest.mark.parametrize(
     ("stored", "compute", "cache"),
-    [("F32", "F32", "F32"), ("Q4_0", "Q4_0", "F16"), ("Q3_K", "Q3_K", "F16")]
-    + [("IQ3_S", "BF16", "BF16"), ("BF16", "BF16", "BF16")],
+    [
+        ("F32", "F32", "F32"),
+        ("BF16", "BF16", "BF16"),
+        ("Q4_0", "Q4_0", "F16"),
+        ("Q3_K", "Q3_K", "F16"),
+        ("IQ3_S", "BF16", "BF16"),
+    ],
 )
 def test_native_kernels_compute_as_stored_where_they_can(stored, compute, cache) -> None:
     assert compute_type(WEIGHT_TYPES[stored]) == WEIGHT_TYPES[compute]

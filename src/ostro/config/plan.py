@@ -79,8 +79,8 @@ def make_plan(
 ) -> Plan:
     """Plan ``batch`` sequences of ``context`` tokens each (default: the model's own limit).
 
-    ``compute`` is the type in memory and ``cache`` that of keys and values. ``stored_bytes`` is the exact size on disk where it is known; else
-    it follows from ``stored``.
+    ``compute`` is the type in memory and ``cache`` that of keys and values. ``stored_bytes`` is
+    the exact size on disk where it is known; else it follows from ``stored``.
     """
     limit = geometry.context_length
     context = limit if context is None else context

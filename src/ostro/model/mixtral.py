@@ -15,6 +15,8 @@ lines below that call are what it computes, in the same order; they run wherever
 device or another precision is wanted.
 """
 
+from collections.abc import Iterator
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -40,6 +42,12 @@ class Mixtral(nn.Module):
         self.norm_D = _parameter(g.dim, dtype=dtype)
         if not g.tied_embeddings:
             self.head_VD = _parameter(g.vocab_size, g.dim, dtype=dtype)
+
+    def blocks(self) -> Iterator["Block"]:
+        """The layers, in order."""
+        for block in self.layers:
+            assert isinstance(block, Block)
+            yield block
 
     @property
     def device(self) -> torch.device:

@@ -30,7 +30,7 @@ def packed_model(
     head = embedding if g.tied_embeddings else weights.matrices(RecordKey("head"))[0]
     norm_D = _exact(checkpoint, Slot("norm"))
     model.packed = PackedEnds(context, embedding, head, norm_D, g.norm_eps, cache_type)
-    for index, block in enumerate(model.layers):
+    for index, block in enumerate(model.blocks()):
         block.packed_attention = _attention(checkpoint, weights, context, index)
         block.packed_feed_forward = _feed_forward(checkpoint, weights, context, index)
     return model.eval()

@@ -3,8 +3,8 @@
 The file is a cache, not a format: it can be rebuilt from the source at any time, and is named after
 the source's content. It holds a record for the embedding, for each layer's attention, for each
 expert (gate, up and down together), and for the head. The header is checked when the file is
-opened, each record's checksum when the record is first used; a bad record is rebuilt from the source
-alone.
+opened, each record's checksum when the record is first used; a bad record is rebuilt from the
+source alone.
 """
 
 import hashlib
