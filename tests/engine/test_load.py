@@ -9,7 +9,7 @@ import ostro
 from ostro.config import WEIGHT_TYPES
 from ostro.engine.load import locate
 from ostro.errors import CheckpointError, MemoryPlanError, OstroError
-from ostro.kernels.library import NoLibrary
+from ostro.kernels.library import NativeLibrary, NoLibrary, load_library
 from ostro.runtime.environment import Environment
 from ostro.runtime.memory import Memory
 from ostro.runtime.progress import SilentProgress
@@ -41,6 +41,9 @@ def save_gguf(path: Path, folder: Path, kind: str | None = None) -> Path:
     return path
 
 
+@pytest.mark.skipif(
+    not isinstance(load_library(), NativeLibrary), reason="the native library is not built"
+)
 @pytest.mark.parametrize(
     ("stored", "name"),
     [(torch.float32, "F32"), (torch.bfloat16, "BF16"), (torch.float16, "F16")],
@@ -52,6 +55,9 @@ def test_a_dense_checkpoint_computes_in_its_own_type(tmp_path, stored, name) -> 
     assert llm.logits([1, 2]).dtype == torch.float32
 
 
+@pytest.mark.skipif(
+    not isinstance(load_library(), NativeLibrary), reason="the native library is not built"
+)
 def test_a_quantised_checkpoint_computes_as_stored(tmp_path) -> None:
     path = save_gguf(tmp_path / "m.gguf", save_babbler(tmp_path / "m"), "Q8_0")
     llm = ostro.load(path, progress=SILENT)
@@ -149,6 +155,9 @@ def test_the_environment_gives_the_threads_unless_told(tmp_path, env) -> None:
         torch.set_num_threads(before)
 
 
+@pytest.mark.skipif(
+    not isinstance(load_library(), NativeLibrary), reason="the native library is not built"
+)
 def test_what_does_not_fit_is_refused_before_it_is_read(tmp_path, monkeypatch) -> None:
     def fail(*_, **__):
         raise AssertionError("weights were read")

@@ -1,4 +1,4 @@
-"""The attention half of a layer: parity with its twin, and bits that do not depend on neighbours."""
+"""The attention half of a layer: parity with its twin, and bits free of neighbours."""
 
 from dataclasses import dataclass, field
 
