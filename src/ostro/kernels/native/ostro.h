@@ -37,6 +37,9 @@ OSTRO_API const char* ostro_instruction_set(const ostro_context* context);
 
 /* ---- weights ---- */
 
+/* Widths of a model that layers take: D and F are multiples of 8, d of 16; D is at most 32768, d at
+ * most 256, K at most 8. Rows of a quantised matrix are whole blocks. */
+
 /* A packed matrix [rows, columns]; `type` is GGUF's number. data NULL: not in memory yet. */
 typedef struct {
   const void* data;
