@@ -146,21 +146,24 @@ def install_ostro(root: Path, kind: str, pip: Pip, steps: Steps) -> dict[str, st
     For the chat a library that cannot be built is a line that says so; for ``dev`` a mistake.
     """
     toolchain = find_toolchain()
-    wanted = toolchain.missing if install_native.is_supported() else []
+    supported = install_native.is_supported()
+    wanted = toolchain.missing if supported else []
     steps.expect(seconds=6 + sum(install_native.TOOL_SECONDS[name] for name in wanted))
     steps.start("Installing ostro and building its native kernels")
-    options = ["--no-deps", "--no-build-isolation", "--editable", str(root)]
-    if not has_tools(root, kind, wanted, pip, steps):
-        options += ["--config-settings", "wheel.cmake=false"]
-    variables = install_native.build_variables(root, toolchain, required=kind == "dev")
-    if install_native.is_stale(root, variables["CXX"], root / "build" / "native"):
-        options += ["--config-settings", "cmake.fresh=true"]
     # What an earlier build left must not pass for the result of this one.
     library_path(root).unlink(missing_ok=True)
+    options = ["--no-deps", "--no-build-isolation", "--editable", str(root)]
+    variables: dict[str, str] = {}
+    if supported and has_tools(root, kind, wanted, pip, steps):
+        variables = install_native.build_variables(root, toolchain, required=kind == "dev")
+        if install_native.is_stale(root, variables["CXX"], root / "build" / "native"):
+            options += ["--config-settings", "cmake.fresh=true"]
+    else:
+        options += ["--config-settings", "wheel.cmake=false"]
     pip.install(options, "install ostro", tick=steps.refresh, variables=variables)
     built = library_path(root).exists()
     if not built:
-        steps.say(install_native.notice(root))
+        steps.say(install_native.notice(root, toolchain.compiler))
     return {
         "native": install_native.native_fingerprint(root, toolchain.compiler),
         "library": "built" if built else "none",

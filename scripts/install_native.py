@@ -137,12 +137,10 @@ def is_stale(root: Path, compiler: str, folder: Path) -> bool:
     return any(cache.get(name) != value for name, value in expected.items())
 
 
-def notice(root: Path) -> str:
-    """What to say where the library was not built."""
+def notice(root: Path, compiler: str | None) -> str:
+    """What to say where the library was not built, with ``compiler`` or for want of one."""
     if not is_supported():
         return f"There are no native kernels for {platform.machine()}; plain PyTorch runs."
     log = root / "build" / "install.log"
-    return (
-        "The native kernels could not be built; plain PyTorch runs instead, more slowly. "
-        f"To mend that, install g++ and run the same command again (details: {log})."
-    )
+    mend = f"the reason is in {log}" if compiler else "install g++ and run the same command again"
+    return f"The native kernels could not be built; plain PyTorch runs, more slowly: {mend}."

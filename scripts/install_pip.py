@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TextIO
 
 ERROR_LINES = 5
+_COMPILER_ERROR = re.compile(r":\d+(:\d+)?: (fatal )?error: |CMake Error at ")
 _INDEX_OPTION = re.compile(r"(-i|--index-url)(=.*)?$")
 
 
@@ -78,8 +79,11 @@ def run(
 
 
 def last_errors(lines: Sequence[str]) -> list[str]:
-    """The last lines that pip calls errors, or the last lines of any kind where it gave none."""
+    """A compiler's first errors, or the last ones that pip calls so, or the last lines of all."""
     told = [line for line in lines if line.strip()]
+    compiler = [line.strip() for line in told if _COMPILER_ERROR.search(line)]
+    if compiler:
+        return compiler[:ERROR_LINES]  # The later ones mostly follow from these.
     errors = [line for line in told if line.lstrip().lower().startswith("error")]
     return (errors or told)[-ERROR_LINES:]
 
