@@ -15,6 +15,7 @@ from ostro.kernels.library import NativeLibrary, NoLibrary, load_library
 
 ROOT = Path(__file__).parents[2]
 HEADER = ROOT / "src" / "ostro" / "kernels" / "native" / "ostro.h"
+ISAS = ("avx2", "avx512")  # As in CMakeLists.txt.
 COMPILER = next(filter(None, map(shutil.which, ("c++", "g++", "clang++"))), None)
 
 
@@ -118,13 +119,15 @@ def test_it_needs_the_c_library_alone(loaded: NativeLibrary) -> None:
 def test_code_for_one_instruction_set_is_shared_with_no_other() -> None:
     """The linker keeps one copy of an inline function: it must not be one with wider registers."""
     folder = ROOT / "build" / "native" / "CMakeFiles"
+    objects = [(isa, path) for isa in ISAS for path in (folder / f"ostro_{isa}.dir").rglob("*.o")]
+    if not objects:
+        pytest.skip("nothing is compiled for one instruction set here")
     shared = {}
-    for isa in ("avx2", "avx512"):
-        for path in (folder / f"ostro_{isa}.dir").rglob("*.o"):
-            command = ["nm", "--demangle", "--defined-only", path]
-            text = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-            weak = re.findall(r"^\w+ [WVu] (.*)$", text, re.MULTILINE)
-            foreign = [name for name in weak if f"ostro::{isa}::" not in name]
-            if foreign:
-                shared[f"{isa}/{path.name}"] = foreign
+    for isa, path in objects:
+        command = ["nm", "--demangle", "--defined-only", path]
+        text = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+        weak = re.findall(r"^\w+ [WVu] (.*)$", text, re.MULTILINE)
+        foreign = [name for name in weak if f"ostro::{isa}::" not in name]
+        if foreign:
+            shared[f"{isa}/{path.name}"] = foreign
     assert shared == {}, "give these functions internal linkage or a place in the namespace"
