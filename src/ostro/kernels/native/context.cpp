@@ -5,6 +5,7 @@
 
 #include "activations.h"
 #include "checksum.h"
+#include "isa.h"
 #include "pack.h"
 
 namespace {
@@ -12,21 +13,12 @@ namespace {
 using ostro::Compute;
 using ostro::WeightType;
 
-bool has_avx512() {
-  return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl") &&
-         __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") &&
-         __builtin_cpu_supports("avx512vnni");
-}
-
-bool has_avx2() {
-  return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
-         __builtin_cpu_supports("f16c");
-}
-
+// The functions for the best instruction set there is, or for the one that is named.
 const Compute* functions(const char* wanted) {
   const auto suits = [&](const char* name) { return !*wanted || !std::strcmp(wanted, name); };
-  if (suits("avx512") && has_avx512()) return &ostro::avx512::kCompute;
-  if (suits("avx2") && has_avx2()) return &ostro::avx2::kCompute;
+  const ostro::Isa best = ostro::best_isa();
+  if (suits("avx512") && best >= ostro::Isa::avx512) return &ostro::avx512::kCompute;
+  if (suits("avx2") && best >= ostro::Isa::avx2) return &ostro::avx2::kCompute;
   return nullptr;
 }
 
