@@ -23,6 +23,9 @@ constexpr int kVectorRegisters = 16;
 // in registers.
 constexpr int kRowTile = kVectorRegisters >= 32 ? 16 : 4;
 
+// Before a loop over the rows of a tile: only what is unrolled keeps its sums in registers.
+#define OSTRO_UNROLL _Pragma("GCC unroll 16")
+
 // 8 x 4 bytes: four columns of each of 8 rows.
 using Bytes = __m256i;
 // 8 x 32-bit integers or floats: one number of each of 8 rows.

@@ -48,32 +48,51 @@ inline Ints scaled_dot(const Quads& w, const int8_t* q, int first, int last, Int
   }
 }
 
-// The same over 32 columns without a factor, less the offset times the sum of q.
-template <int Largest, int Offset>
-inline Ints offset_dot(const Quads& w, const Block32& block) {
-  // minus8 times 1, 2 or 16; an offset of zero takes nothing away.
-  constexpr int kShift = Offset == 16 ? 1 : Offset == 128 ? 4 : 0;
-  Ints total = _mm256_setzero_si256();
-  if constexpr (Offset != 0) {
-    total = _mm256_slli_epi32(_mm256_set1_epi32(block.minus8), kShift);
-  }
-  if constexpr (kHasDot) {
-    return dots(total, w, block.q, 0, 8);
-  } else if constexpr (Largest > 127) {
-    // Bytes of 8 bits overflow the 16-bit sum of two products. Signed again, w q = |w| (sign(w) q),
-    // whose pairs just fit: 2 * 128 * 127.
-    const Ints ones = _mm256_set1_epi16(1);
-    total = _mm256_setzero_si256();
-    for (int j = 0; j < 8; ++j) {
-      const Bytes weight = _mm256_xor_si256(w.at[j], _mm256_set1_epi8(-128));
-      const Bytes q = _mm256_sign_epi8(spread(block.q + 4 * j), weight);
-      const Ints pairs = _mm256_maddubs_epi16(_mm256_abs_epi8(weight), q);
-      total = _mm256_add_epi32(total, _mm256_madd_epi16(pairs, ones));
+// Minus the offset times the sum of a block's q.
+template <int Offset>
+inline Ints minus_offset(const Block32& block) {
+  if constexpr (Offset == 0) return _mm256_setzero_si256();
+  constexpr int kShift = Offset == 16 ? 1 : Offset == 128 ? 4 : 0;  // From minus8.
+  return _mm256_slli_epi32(_mm256_set1_epi32(block.minus8), kShift);
+}
+
+// Four products of pairs as 32-bit sums. Bytes of 8 bits overflow the 16-bit sum of two products;
+// signed again, w q = |w| (sign(w) q), whose pairs just fit: 2 * 128 * 127.
+inline Ints wide_dot(Ints total, Bytes weights, const int8_t* four) {
+  const Bytes weight = _mm256_xor_si256(weights, _mm256_set1_epi8(-128));
+  const Bytes q = _mm256_sign_epi8(spread(four), weight);
+  const Ints pairs = _mm256_maddubs_epi16(_mm256_abs_epi8(weight), q);
+  return _mm256_add_epi32(total, _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)));
+}
+
+// Sums over 32 columns of (w - offset) q, exact, for M rows and without the instruction for it: half
+// the quads meet all rows and then the other half, which leaves registers for the rows' sums.
+template <class Format, int M>
+inline void block_dots(const Quads& w, const uint8_t* const* rows, int64_t b, Ints* sums) {
+  constexpr int kLargest = Format::kLargest, kOffset = Format::kOffset;
+  const auto block = [&](int m) -> const Block32& {
+    return reinterpret_cast<const Block32*>(rows[m])[b];
+  };
+  if constexpr (kLargest > 127) {
+    OSTRO_UNROLL
+    for (int m = 0; m < M; ++m) sums[m] = _mm256_setzero_si256();
+    for (int half = 0; half < 8; half += 4) {
+      OSTRO_UNROLL
+      for (int m = 0; m < M; ++m) {
+        for (int j = half; j < half + 4; ++j) sums[m] = wide_dot(sums[m], w.at[j], block(m).q + 4 * j);
+      }
     }
-    return total;
   } else {
-    return _mm256_add_epi32(
-        total, scaled_dot<Largest>(w, block.q, 0, 8, _mm256_set1_epi16(1)));
+    const Ints ones = _mm256_set1_epi16(1);
+    OSTRO_UNROLL
+    for (int m = 0; m < M; ++m) sums[m] = minus_offset<kOffset>(block(m));
+    for (int half = 0; half < 8; half += 4) {
+      OSTRO_UNROLL
+      for (int m = 0; m < M; ++m) {
+        const Ints part = scaled_dot<kLargest>(w, block(m).q, half, half + 4, ones);
+        sums[m] = _mm256_add_epi32(sums[m], part);
+      }
+    }
   }
 }
 
@@ -82,22 +101,29 @@ template <class Format, int M>
 inline void tile32(const uint8_t* chunk, int64_t columns, const uint8_t* const* rows, float* out,
                    int64_t stride) {
   Floats total[M];
-  for (Floats& t : total) t = _mm256_setzero_ps();
+  OSTRO_UNROLL
+  for (int m = 0; m < M; ++m) total[m] = _mm256_setzero_ps();
   const int64_t blocks = columns / 32;
   for (int64_t b = 0; b < blocks; ++b, chunk += Format::kBytes) {
     Quads w;
     Format::unpack(chunk, w);
     const Floats d = load_halves(chunk);
+    Ints sums[M];
+    if constexpr (!kHasDot) block_dots<Format, M>(w, rows, b, sums);
+    OSTRO_UNROLL
     for (int m = 0; m < M; ++m) {
       const Block32& block = reinterpret_cast<const Block32*>(rows[m])[b];
-      const Ints sums = offset_dot<Format::kLargest, Format::kOffset>(w, block);
+      if constexpr (kHasDot) {
+        sums[m] = dots(minus_offset<Format::kOffset>(block), w, block.q, 0, 8);
+      }
       const Floats scale = _mm256_mul_ps(d, spread(block.scale));
-      total[m] = fma(to_floats(sums), scale, total[m]);
+      total[m] = fma(to_floats(sums[m]), scale, total[m]);
       if constexpr (Format::kMinimum) {
         total[m] = fma(load_halves(chunk + 16), spread(block.scaled_sum), total[m]);
       }
     }
   }
+  OSTRO_UNROLL
   for (int m = 0; m < M; ++m) _mm256_storeu_ps(out + m * stride, total[m]);
 }
 
@@ -130,7 +156,8 @@ inline void tile256(const uint8_t* chunk, int64_t columns, const uint8_t* const*
   const int64_t blocks = columns / 256;
   for (int64_t b = 0; b < blocks; ++b, chunk += Format::kBytes) {
     Ints sums[M];
-    for (Ints& s : sums) s = _mm256_setzero_si256();
+    OSTRO_UNROLL
+    for (int m = 0; m < M; ++m) sums[m] = _mm256_setzero_si256();
     const auto scales = Format::scales(chunk);
     const auto block = [&](int m) -> const Block256& {
       return reinterpret_cast<const Block256*>(rows[m])[b];
@@ -141,6 +168,7 @@ inline void tile256(const uint8_t* chunk, int64_t columns, const uint8_t* const*
       constexpr bool kHalves = Format::kScaled == 16;
       const Ints first = scales.scale_at(kHalves ? 2 * sub : sub);
       const Ints second = kHalves ? scales.scale_at(2 * sub + 1) : first;
+      OSTRO_UNROLL
       for (int m = 0; m < M; ++m) {
         const int8_t* q = block(m).q + 32 * sub;
         if constexpr (kHalves) {
