@@ -6,8 +6,10 @@ from ostro.cli.output import note, print_json
 from ostro.config import format_bytes, format_count, weight_type
 from ostro.config.arithmetic import count_parameters
 from ostro.engine.load import locate
+from ostro.kernels.quantise import open_quantiser
 from ostro.runtime.environment import Environment
 from ostro.runtime.progress import TerminalProgress
+from ostro.runtime.settings import usable_cores
 from ostro.weights.checkpoint import Checkpoint, open_checkpoint
 from ostro.weights.convert import Written, writable_layout, write_model
 from ostro.weights.tokenizer_files import TokenizerFiles
@@ -16,7 +18,7 @@ from ostro.weights.upcycle import upcycle
 
 def run_convert(source: str, target: Path, to: str, kind: str | None, *, as_json: bool) -> None:
     """Write ``source`` in the layout ``to``; without ``kind`` every weight keeps its type."""
-    checkpoint = _open(source)
+    checkpoint, threads = _open(source), Environment.read().threads
     written = write_model(
         checkpoint,
         TokenizerFiles.beside(checkpoint.path),
@@ -25,8 +27,9 @@ def run_convert(source: str, target: Path, to: str, kind: str | None, *, as_json
         kind=None if kind is None else weight_type(kind),
         progress=TerminalProgress(),
         name=checkpoint.path.stem,
+        quantise=open_quantiser(threads or usable_cores()),
     )
-    _tell(written, as_json)
+    tell_written(written, as_json)
 
 
 def run_upcycle(
@@ -46,14 +49,15 @@ def run_upcycle(
     )
     counts = count_parameters(mixture.geometry)
     note(f"{format_count(counts.total)} parameters, {format_count(counts.active)} active a token")
-    _tell(written, as_json)
+    tell_written(written, as_json)
 
 
 def _open(model: str) -> Checkpoint:
     return open_checkpoint(locate(model, Environment.read(), TerminalProgress()).path)
 
 
-def _tell(written: Written, as_json: bool) -> None:
+def tell_written(written: Written, as_json: bool) -> None:
+    """Say what was written: one line, or one JSON document."""
     if as_json:
         print_json({**vars(written), "path": str(written.path)})
     else:

@@ -181,6 +181,27 @@ def convert(
 
 
 @app.command()
+def quantize(
+    model: Annotated[str, typer.Argument(help="A name, a folder or a file.")],
+    target: Annotated[Path, typer.Argument(help="The GGUF file to write.")],
+    kind: Annotated[
+        str,
+        typer.Option("--type", help="q8_0, q6_k, q5_k_m, q4_k_m, q4_0, q3_k_m or q2_k."),
+    ],
+    requantise: Annotated[
+        bool,
+        typer.Option("--requantise", "--requantize", help="Also what is quantised already."),
+    ] = False,
+    threads: options.Threads = None,
+    as_json: options.Json = False,
+) -> None:
+    """Write a model in fewer bits a weight."""
+    from ostro.cli import quantize as command
+
+    command.run(model, target, kind, threads, requantise=requantise, as_json=as_json)
+
+
+@app.command()
 def upcycle(
     dense: Annotated[str, typer.Argument(help="A dense Llama or Mistral model.")],
     target: Annotated[Path, typer.Argument(help="The folder (for GGUF: the file) to write.")],
