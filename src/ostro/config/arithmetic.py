@@ -106,9 +106,15 @@ def read_bytes(geometry: Geometry, kind: WeightType, *, batch: int = 1) -> float
     return total
 
 
-def kv_bytes_per_token(geometry: Geometry, element_bytes: int = 2) -> int:
-    """Bytes of keys and values that one token leaves behind in all layers."""
-    return 2 * geometry.num_layers * geometry.kv_dim * element_bytes
+def kv_bytes_per_token(geometry: Geometry, kind: WeightType = WEIGHT_TYPES["F16"]) -> int:
+    """Bytes of keys and values that one token leaves behind in all layers.
+
+    ``kind`` is F32, F16, BF16, or Q8_0: 8 bits with a float32 scale for each head.
+    """
+    heads = 2 * geometry.num_layers * geometry.num_kv_heads
+    if kind.is_dense:
+        return heads * geometry.head_dim * kind.block_bytes
+    return heads * (geometry.head_dim + WEIGHT_TYPES["F32"].block_bytes)
 
 
 def attention_flops_per_token(geometry: Geometry, context: int) -> int:

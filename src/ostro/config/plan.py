@@ -11,7 +11,7 @@ from ostro.config.arithmetic import (
     weight_bytes,
 )
 from ostro.config.geometry import Geometry
-from ostro.config.weight_types import WeightType
+from ostro.config.weight_types import WEIGHT_TYPES, WeightType
 from ostro.errors import OstroError
 
 # Activations, logits and the allocator's slack; measured on the demo and on tiny models.
@@ -30,7 +30,9 @@ class Plan:
     read_parameters_per_token: int
     stored_type: str
     compute_type: str
-    """What the weights become in memory: quantised ones are dequantised when loaded."""
+    """What the weights become in memory; the native kernels compute on most types as stored."""
+    cache_type: str
+    """What keys and values are kept in."""
     weight_bytes: int
     """On disk, in ``stored_type``."""
     resident_weight_bytes: int
@@ -71,16 +73,15 @@ def make_plan(
     memory_bytes: int,
     read_bandwidth: float,
     stored_bytes: int | None = None,
+    cache: WeightType = WEIGHT_TYPES["F16"],
     context: int | None = None,
     batch: int = 1,
 ) -> Plan:
     """Plan ``batch`` sequences of ``context`` tokens each (default: the model's own limit).
 
-    ``compute`` is a dense type. ``stored_bytes`` is the exact size on disk where it is known; else
+    ``compute`` is the type in memory and ``cache`` that of keys and values. ``stored_bytes`` is the exact size on disk where it is known; else
     it follows from ``stored``.
     """
-    if not compute.is_dense:
-        raise OstroError(f"weights cannot be computed in {compute.name}; use F32, BF16 or F16")
     limit = geometry.context_length
     context = limit if context is None else context
     if not 1 <= context <= limit:
@@ -88,9 +89,9 @@ def make_plan(
     if batch < 1:
         raise OstroError(f"batch must be 1 or more, not {batch}")
     counts = count_parameters(geometry)
-    resident = weight_bytes(geometry, compute)
-    # Keys and values are kept in the dtype that the weights are computed in.
-    kv = kv_bytes_per_token(geometry, compute.block_bytes)
+    weights = weight_bytes(geometry, stored) if stored_bytes is None else stored_bytes
+    resident = weights if compute == stored else weight_bytes(geometry, compute)
+    kv = kv_bytes_per_token(geometry, cache)
     workspace = workspace_bytes(geometry, batch)
     required = resident + kv * context * batch + workspace
     read = read_bytes(geometry, compute, batch=batch)
@@ -101,7 +102,8 @@ def make_plan(
         read_parameters_per_token=counts.read_per_token,
         stored_type=stored.name,
         compute_type=compute.name,
-        weight_bytes=weight_bytes(geometry, stored) if stored_bytes is None else stored_bytes,
+        cache_type=cache.name,
+        weight_bytes=weights,
         resident_weight_bytes=resident,
         read_bytes_per_token=round(read_bytes(geometry, compute)),
         context=context,

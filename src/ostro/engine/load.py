@@ -1,15 +1,17 @@
 """``ostro.load``: from a name, a directory or a file to something that answers."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
 
-from ostro.config import WEIGHT_TYPES
+from ostro.config import WEIGHT_TYPES, Geometry
 from ostro.engine.llm import LLM
 from ostro.engine.planning import compute_type, require_fit
 from ostro.errors import OstroError
 from ostro.kernels.dispatch import torch_kernels
+from ostro.kernels.library import NativeLibrary, NoLibrary, load_library
+from ostro.kernels.native import NativeContext
 from ostro.runtime.environment import Environment
 from ostro.runtime.progress import Progress, TerminalProgress
 from ostro.runtime.settings import choose_settings, parse_dtype
@@ -17,6 +19,8 @@ from ostro.weights.checkpoint import open_checkpoint
 from ostro.weights.demo import DEMO, prepare_demo
 from ostro.weights.describe import describe
 from ostro.weights.load import load_model
+from ostro.weights.packed_model import packed_model
+from ostro.weights.prepared import native_obstacle, prepare
 from ostro.weights.store import find_model, list_models
 from ostro.weights.tokenizer_files import TokenizerFiles
 
@@ -59,29 +63,52 @@ def load(
 ) -> LLM:
     """Load a model by name, directory or file.
 
-    ``dtype`` is float32, bfloat16 or float16; by default what the checkpoint is stored in, and
-    float16 for a quantised one. ``context`` is the most tokens a conversation may hold (default:
+    By default the native kernels compute on the weights as they are stored. With ``dtype`` (float32,
+    bfloat16 or float16), on another ``device``, or where the kernels cannot run, plain PyTorch does,
+    on dense weights. ``context`` is the most tokens a conversation may hold (default:
     the model's own limit). A model that does not fit into memory is refused before it is read.
     """
     environment = Environment.read() if environment is None else environment
     progress = TerminalProgress() if progress is None else progress
     located = locate(model, environment, progress)
     checkpoint = open_checkpoint(located.path)
-    compute = compute_type(checkpoint.matrix_type).name if dtype is None else dtype
-    settings = choose_settings(
-        device=device, dtype=parse_dtype(compute), threads=threads or environment.threads
-    )
     limit = checkpoint.geometry.context_length
     context = limit if context is None else context
     if not 1 <= context <= limit:
         raise OstroError(f"context {context} is out of range; {located.name} reads 1 to {limit}")
-    require_fit(describe(checkpoint, located.name), WEIGHT_TYPES[settings.type_name], context)
+    threads = threads or environment.threads
+    native = _native_library(checkpoint.geometry, dtype, device)
+    described = describe(checkpoint, located.name)
+    if isinstance(native, NativeLibrary):
+        settings = choose_settings(dtype=torch.float32, threads=threads)
+        kernels = NativeContext(native, settings.threads)
+        compute = compute_type(checkpoint.matrix_type)
+        require_fit(described, compute, context, WEIGHT_TYPES["F16"])
+        settings = replace(settings, kernels=kernels.instruction_set, weight_type=compute.name)
+        prepared = prepare(checkpoint, kernels, environment.prepared, progress)
+        weights = packed_model(checkpoint, prepared, kernels)
+    else:
+        wanted = compute_type(checkpoint.matrix_type, native=False).name if dtype is None else dtype
+        settings = choose_settings(device=device, dtype=parse_dtype(wanted), threads=threads)
+        settings = replace(settings, notice=native.notice)
+        compute = WEIGHT_TYPES[settings.type_name]
+        require_fit(described, compute, context, compute)
+        weights = load_model(
+            checkpoint,
+            torch_kernels(),
+            dtype=settings.dtype,
+            device=settings.device,
+            progress=progress,
+        )
     tokenizer = TokenizerFiles.beside(checkpoint.path).tokenizer(checkpoint.vocabulary)
-    weights = load_model(
-        checkpoint,
-        torch_kernels(),
-        dtype=settings.dtype,
-        device=settings.device,
-        progress=progress,
-    )
     return LLM(weights, tokenizer, name=located.name, settings=settings, context=context)
+
+
+def _native_library(
+    geometry: Geometry, dtype: str | torch.dtype | None, device: str | torch.device | None
+) -> NativeLibrary | NoLibrary:
+    """The native kernels, where they can do what is asked for."""
+    if dtype is not None or (device is not None and torch.device(device).type != "cpu"):
+        return NoLibrary("a dtype or a device was asked for")
+    obstacle = native_obstacle(geometry)
+    return load_library() if obstacle is None else NoLibrary(obstacle)

@@ -10,17 +10,22 @@ from ostro.runtime.environment import Environment
 from ostro.runtime.memory import read_memory
 from ostro.runtime.settings import usable_cores
 from ostro.weights.checkpoint import open_checkpoint
+from ostro.weights.prepared import native_type
 from ostro.weights.describe import Description, describe, describe_hub, describe_preset
 from ostro.weights.store import find_model
 
 _SMALLEST_CONTEXT = 256
 
 
-def compute_type(stored: WeightType) -> WeightType:
-    """What weights become in memory: dense ones stay as they are, quantised ones become F16.
+def compute_type(stored: WeightType, *, native: bool = True) -> WeightType:
+    """What weights become in memory.
 
-    The scales of quantised blocks are F16 themselves, so little is lost; BF16 would lose more.
+    The native kernels compute on most types as they are stored, and on the rest as BF16. Plain
+    PyTorch needs dense numbers: quantised ones become F16, since the scales of their blocks are
+    F16 themselves and BF16 would lose more.
     """
+    if native:
+        return native_type(stored)
     return stored if stored.is_dense else WEIGHT_TYPES["F16"]
 
 
@@ -71,7 +76,9 @@ def plan_model(
     )
 
 
-def require_fit(model: Description, compute: WeightType, context: int) -> None:
+def require_fit(
+    model: Description, compute: WeightType, context: int, cache: WeightType
+) -> None:
     """Refuse a model that does not fit into the memory available now, saying what would."""
     plan = make_plan(
         model.geometry,
@@ -81,6 +88,7 @@ def require_fit(model: Description, compute: WeightType, context: int) -> None:
         stored_bytes=model.stored_bytes,
         memory_bytes=read_memory().available,
         read_bandwidth=0.0,
+        cache=cache,
         context=context,
     )
     if plan.fits:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from ostro.config import kv_bytes_per_token
+from ostro.config import WEIGHT_TYPES, kv_bytes_per_token
 from ostro.config.plan import PREFILL_CHUNK
 from ostro.errors import OstroError
 from ostro.kernels.attention import Span
@@ -15,17 +15,25 @@ from ostro.model import PAGE_SLOTS, Mixtral, PagedKVCache
 class Session:
     """A sequence of at most ``context`` tokens over a cache of its own."""
 
-    def __init__(self, model: Mixtral, context: int, *, chunk: int = PREFILL_CHUNK) -> None:
+    def __init__(
+        self,
+        model: Mixtral,
+        context: int,
+        *,
+        chunk: int = PREFILL_CHUNK,
+        cache_type: str | None = None,
+    ) -> None:
+        """``cache_type`` is what keys and values are kept in; by default what the model says."""
         self.model, self.context, self.chunk = model, context, chunk
         self.tokens: list[int] = []
-        embedding = model.embedding_VD
-        self.device = embedding.device
+        self.device = model.device
+        self.cache_type = WEIGHT_TYPES[cache_type or model.cache_type]
         num_pages = -(-context // PAGE_SLOTS)
         self._cache = PagedKVCache(
             model.geometry,
             model.kernels,
             num_pages=num_pages,
-            dtype=embedding.dtype,
+            kind=self.cache_type.name,
             device=self.device,
         )
         self._pages = torch.arange(num_pages, device=self.device)
@@ -33,8 +41,7 @@ class Session:
     @property
     def cache_bytes(self) -> int:
         """Bytes of keys and values in use."""
-        element = self.model.embedding_VD.element_size()
-        return len(self.tokens) * kv_bytes_per_token(self.model.geometry, element)
+        return len(self.tokens) * kv_bytes_per_token(self.model.geometry, self.cache_type)
 
     @torch.inference_mode()
     def feed(self, token_ids: Sequence[int], *, all_logits: bool = False) -> Tensor:

@@ -1,7 +1,8 @@
 """Grouped-query attention over paged keys and values (Ainslie et al., 2023; Kwon et al., 2023).
 
-Keys and values lie in pages ``[P, N, S, d]``; a sequence owns the pages that its row of the page
-table names, in order. The T rows of a step belong to sequences one after another; those of a
+Keys lie in pages ``[P, N, d, S]`` and values in pages ``[P, N, S, d]``, so that both of attention's
+products run along the last axis; a sequence owns the pages that its row of the page table names, in
+order. The T rows of a step belong to sequences one after another; those of a
 sequence are its newest tokens, whose keys are in the pages already.
 """
 
@@ -25,22 +26,26 @@ class Span:
     """Its pages, in order: int64 ``[ceil(L / S)]``."""
 
 
-def append_kv(pages_PNSd: Tensor, new_TNd: Tensor, slots_T: Tensor) -> None:
-    """Write keys (or values) in place; slot ``p * S + s`` is slot s of page p."""
-    slots = pages_PNSd.shape[2]
-    pages_PNSd[slots_T // slots, :, slots_T % slots] = new_TNd
+def append_kv(
+    k_pages_PNdS: Tensor, v_pages_PNSd: Tensor, k_TNd: Tensor, v_TNd: Tensor, slots_T: Tensor
+) -> None:
+    """Write keys and values in place; slot ``p * S + s`` is slot s of page p."""
+    slots = v_pages_PNSd.shape[2]
+    pages_T, within_T = slots_T // slots, slots_T % slots
+    k_pages_PNdS[pages_T, :, :, within_T] = k_TNd.to(k_pages_PNdS.dtype)
+    v_pages_PNSd[pages_T, :, within_T] = v_TNd.to(v_pages_PNSd.dtype)
 
 
 def paged_attention(
     q_THd: Tensor,
-    k_pages_PNSd: Tensor,
+    k_pages_PNdS: Tensor,
     v_pages_PNSd: Tensor,
     spans: Sequence[Span],
     window: int | None,
 ) -> Tensor:
     """Attend causally: ``[T, H, d]``. A token sees the last ``window`` tokens, itself included."""
     outputs = [
-        _attend(q_THd[span.rows], k_pages_PNSd, v_pages_PNSd, span, window) for span in spans
+        _attend(q_THd[span.rows], k_pages_PNdS, v_pages_PNSd, span, window) for span in spans
     ]
     return outputs[0] if len(outputs) == 1 else torch.cat(outputs)
 
@@ -49,15 +54,15 @@ def _attend(
     q_tHd: Tensor, k_pages: Tensor, v_pages: Tensor, span: Span, window: int | None
 ) -> Tensor:
     t, heads, head_dim = q_tHd.shape
-    kv_heads, page_slots = k_pages.shape[1], k_pages.shape[2]
+    kv_heads, page_slots = v_pages.shape[1], v_pages.shape[2]
     # The oldest key that this step's first token may see; whole pages before it are not read.
     first_seen = 0 if window is None else max(0, span.length - t + 1 - window)
     first_page = first_seen // page_slots
     pages = span.pages[first_page:]
     start = first_page * page_slots
     seen = span.length - start
-    k_NLd = k_pages[pages].transpose(0, 1).flatten(1, 2)[:, :seen]
-    v_NLd = v_pages[pages].transpose(0, 1).flatten(1, 2)[:, :seen]
+    k_NLd = k_pages[pages].permute(1, 0, 3, 2).flatten(1, 2)[:, :seen].to(q_tHd.dtype)
+    v_NLd = v_pages[pages].transpose(0, 1).flatten(1, 2)[:, :seen].to(q_tHd.dtype)
     if t == 1:
         # All G query heads of a key head are rows of one product; nothing is masked.
         skip = first_seen - start

@@ -26,7 +26,7 @@ class Kernels:
     swiglu: Callable[[Tensor, Tensor, Tensor], Tensor] = swiglu
     route: Callable[[Tensor, Tensor, int], tuple[Tensor, Tensor]] = route
     mix_experts: Callable[[Tensor, Tensor, Tensor, Tensor, Tensor], Tensor] = mix_experts
-    append_kv: Callable[[Tensor, Tensor, Tensor], None] = append_kv
+    append_kv: Callable[[Tensor, Tensor, Tensor, Tensor, Tensor], None] = append_kv
     paged_attention: Callable[[Tensor, Tensor, Tensor, Sequence[Span], int | None], Tensor] = (
         paged_attention
     )

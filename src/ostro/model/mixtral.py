@@ -9,6 +9,10 @@
 Activations are flat: the T rows of a step are the new tokens of one or many sequences, one after
 another, so that a training pack, a chunk of a prompt and a batch of single tokens are the same
 call. The cache knows which rows are whose. Shape suffixes are told in :mod:`ostro.kernels`.
+
+A part whose weights are packed for the native kernels is one call (:mod:`ostro.model.packed`). The
+lines below that call are what it computes, in the same order; they run wherever autograd, another
+device or another precision is wanted.
 """
 
 import torch
@@ -18,6 +22,7 @@ from torch import Tensor, nn
 from ostro.config import Geometry
 from ostro.kernels.dispatch import Kernels
 from ostro.model.cache import KVCache
+from ostro.model.packed import PackedAttention, PackedEnds, PackedFeedForward
 
 
 class Mixtral(nn.Module):
@@ -29,11 +34,23 @@ class Mixtral(nn.Module):
         super().__init__()
         g = self.geometry = geometry
         self.kernels = kernels
+        self.packed: PackedEnds | None = None
         self.embedding_VD = _parameter(g.vocab_size, g.dim, dtype=dtype)
         self.layers = nn.ModuleList(Block(g, kernels, dtype) for _ in range(g.num_layers))
         self.norm_D = _parameter(g.dim, dtype=dtype)
         if not g.tied_embeddings:
             self.head_VD = _parameter(g.vocab_size, g.dim, dtype=dtype)
+
+    @property
+    def device(self) -> torch.device:
+        """Where the model computes."""
+        return torch.device("cpu") if self.packed is not None else self.embedding_VD.device
+
+    @property
+    def cache_type(self) -> str:
+        """What keys and values are kept in unless somebody says otherwise."""
+        dtypes = {torch.float32: "F32", torch.bfloat16: "BF16", torch.float16: "F16"}
+        return "F16" if self.packed is not None else dtypes[self.embedding_VD.dtype]
 
     def forward(
         self, tokens_T: Tensor, positions_T: Tensor, cache: KVCache, rows: Tensor | None = None
@@ -41,11 +58,16 @@ class Mixtral(nn.Module):
         """Logits ``[T, V]`` in float32, or ``[len(rows), V]`` for the given rows of the step."""
         g = self.geometry
         cos, sin = self.kernels.rope_angles(positions_T, g.head_dim, g.rope_theta)
-        x_TD = F.embedding(tokens_T, self.embedding_VD)
+        if self.packed is not None:
+            x_TD = self.packed.embed(tokens_T)
+        else:
+            x_TD = F.embedding(tokens_T, self.embedding_VD)
         for index, block in enumerate(self.layers):
             x_TD = block(x_TD, cos, sin, cache, index)
         if rows is not None:
             x_TD = x_TD[rows]
+        if self.packed is not None:
+            return self.packed.logits(x_TD)
         x_TD = self.kernels.rms_norm(x_TD, self.norm_D, g.norm_eps)
         head_VD = self.embedding_VD if g.tied_embeddings else self.head_VD
         return self.kernels.linear(x_TD, head_VD).float()
@@ -62,12 +84,19 @@ class Block(nn.Module):
         self.feed_forward_norm_D = _parameter(geometry.dim, dtype=dtype)
         kind = MixtureOfExperts if geometry.is_sparse else FeedForward
         self.feed_forward = kind(geometry, kernels, dtype)
+        self.packed_attention: PackedAttention | None = None
+        self.packed_feed_forward: PackedFeedForward | None = None
 
     def forward(self, x_TD: Tensor, cos: Tensor, sin: Tensor, cache: KVCache, index: int) -> Tensor:
         """``[T, D]`` to ``[T, D]``; ``index`` is the layer's number in the cache."""
         norm = self.kernels.rms_norm
-        h_TD = norm(x_TD, self.attention_norm_D, self.eps)
-        x_TD = x_TD + self.attention(h_TD, cos, sin, cache, index)
+        if self.packed_attention is not None:
+            x_TD = self.packed_attention(x_TD, cache.native_step(cos, sin), cache.pages(index))
+        else:
+            h_TD = norm(x_TD, self.attention_norm_D, self.eps)
+            x_TD = x_TD + self.attention(h_TD, cos, sin, cache, index)
+        if self.packed_feed_forward is not None:
+            return self.packed_feed_forward(x_TD)
         mixed_TD: Tensor = self.feed_forward(norm(x_TD, self.feed_forward_norm_D, self.eps))
         return x_TD + mixed_TD
 

@@ -32,6 +32,11 @@ class Environment:
         """The folder of downloaded and prepared models."""
         return self.home / "models"
 
+    @property
+    def prepared(self) -> Path:
+        """The folder of weights packed for the native kernels; all of it can be rebuilt."""
+        return self.home / "prepared"
+
     @classmethod
     def read(cls, variables: Mapping[str, str] | None = None) -> "Environment":
         """Read ``variables`` (default: this process's). A value that makes no sense is an error."""

@@ -19,11 +19,17 @@ class Settings:
     device: torch.device
     dtype: torch.dtype
     threads: int
+    kernels: str = "torch"
+    """Which kernels run: ``torch``, or the instruction set that the native ones use."""
+    weight_type: str | None = None
+    """The weight type in memory, where it is not that of ``dtype``."""
+    notice: str | None = None
+    """Why the native kernels do not run."""
 
     @property
     def type_name(self) -> str:
         """The weight type of the model's matrices in memory."""
-        return TYPE_OF_DTYPE[self.dtype]
+        return self.weight_type or TYPE_OF_DTYPE[self.dtype]
 
 
 def usable_cores() -> int:

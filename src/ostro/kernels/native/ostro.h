@@ -1,8 +1,11 @@
 /* The C interface of ostro's native kernels.
  *
  * Everything is a plain number, a raw pointer or a plain struct; nothing here knows of torch or
- * Python. Pointers stay the caller's: the library keeps none after a call returns, and allocates
- * only in ostro_context_create. Calls on one context must not overlap.
+ * Python. Pointers stay the caller's: the library keeps none after a call returns. Calls on one
+ * context must not overlap. Activations are float32 rows, one after another.
+ *
+ * Letters in comments: T rows of a step, D model width, H query heads, N key/value heads, d head
+ * width, E experts, K experts a row uses, F feed-forward width, V vocabulary.
  */
 #ifndef OSTRO_H
 #define OSTRO_H
@@ -20,13 +23,103 @@ extern "C" {
 #endif
 
 /* Raised with every change of this file that a caller must know of. */
-#define OSTRO_ABI 1
+#define OSTRO_ABI 3
 OSTRO_API int32_t ostro_abi(void);
 
-/* Threads and scratch memory. NULL if memory is short. */
+/* ---- context: threads, scratch memory, and the instruction set ---- */
+
 typedef struct ostro_context ostro_context;
-OSTRO_API ostro_context* ostro_context_create(int32_t threads);
+/* `instruction_set` is "avx2", "avx512" or "" for the best that this processor has. NULL if memory
+ * is short or the processor lacks the set. Scratch memory grows to what the largest step needed. */
+OSTRO_API ostro_context* ostro_context_create(int32_t threads, const char* instruction_set);
 OSTRO_API void ostro_context_destroy(ostro_context* context);
+OSTRO_API const char* ostro_instruction_set(const ostro_context* context);
+
+/* ---- weights ---- */
+
+/* A packed matrix [rows, columns]; `type` is GGUF's number. data NULL: not in memory yet. */
+typedef struct {
+  const void* data;
+  int32_t type;
+  int32_t rows;
+  int32_t columns;
+} ostro_matrix;
+
+/* Bytes of a packed matrix; 0 for a type that is not computed here. */
+OSTRO_API int64_t ostro_packed_bytes(int32_t type, int64_t rows, int64_t columns);
+/* From rows of GGUF blocks to the packed form. */
+OSTRO_API void ostro_pack(ostro_context* context, int32_t type, const void* source, int64_t rows,
+                          int64_t columns, void* target);
+/* Rows of a packed matrix as floats: the embedding. out [count, columns]. */
+OSTRO_API void ostro_read_rows(ostro_context* context, const ostro_matrix* matrix,
+                               const int64_t* rows, int64_t count, float* out);
+/* A checksum of 64 bits; not cryptographic. */
+OSTRO_API uint64_t ostro_checksum(ostro_context* context, const void* data, int64_t bytes);
+
+/* y [T, rows] = x [T, columns] times the matrix transposed. */
+OSTRO_API int32_t ostro_linear(ostro_context* context, const ostro_matrix* matrix, int64_t count,
+                               const float* x, float* y);
+
+/* ---- the two halves of a layer, and the head ---- */
+
+typedef struct {
+  ostro_matrix query, key, value, output;
+  const float* norm; /* [D] */
+  float eps;
+  int32_t heads, kv_heads, head_dim;
+  int32_t window; /* A row sees so many tokens, itself included; 0: all. */
+} ostro_attention;
+
+/* One layer's pages: keys [P, N, d, 32], values [P, N, 32, d] of type F32, F16, BF16 or Q8_0; the
+ * last has a float scale for every slot and head, [P, N, 32]. */
+typedef struct {
+  void* keys;
+  void* values;
+  float* key_scales;
+  float* value_scales;
+  int32_t type;
+} ostro_pages;
+
+/* Whose rows the T rows of a step are. Rows [row_starts[s], row_starts[s + 1]) are the newest
+ * tokens of sequence s, which has lengths[s] tokens with them and lives in tables[s]. */
+typedef struct {
+  int64_t rows;
+  int64_t sequences;
+  const int64_t* row_starts;
+  const int64_t* lengths;
+  const int64_t* const* tables;
+  const float* cosines; /* [T, d / 2] */
+  const float* sines;
+} ostro_step;
+
+/* x += attention(norm(x)), keys and values of the step written to the pages. 0, or -1 if memory
+ * for scratch is short. */
+OSTRO_API int32_t ostro_attention_layer(ostro_context* context, const ostro_attention* layer,
+                                        const ostro_step* step, const ostro_pages* pages, float* x);
+
+typedef struct {
+  ostro_matrix gate, up, down;
+} ostro_expert;
+
+typedef struct {
+  const float* norm;     /* [D] */
+  const void* router;    /* packed F32 [E, D]; NULL in a dense layer, which has one expert */
+  const ostro_expert* experts;
+  float eps;
+  int32_t dim, ffn_dim, num_experts, top_k;
+  int32_t precise; /* Rows for gate and up in two parts of 8 bits, see Precision in forms.h. */
+} ostro_experts;
+
+/* x += sum over k of weight_k * expert_k(norm(x)). Writes the chosen experts [T, K] and their
+ * weights, where these are not NULL. If an expert that is needed has no data, nothing is computed:
+ * missing[e] is set to 1 for each and their number is returned. -1 if memory is short. */
+OSTRO_API int32_t ostro_experts_layer(ostro_context* context, const ostro_experts* layer,
+                                      int64_t rows, float* x, int32_t* chosen, float* weights,
+                                      uint8_t* missing);
+
+/* logits [T, V] = head(norm(x)). */
+OSTRO_API int32_t ostro_head(ostro_context* context, const float* norm, float eps,
+                             const ostro_matrix* head, int64_t rows, const float* x, float* logits);
 
 #ifdef __cplusplus
 }

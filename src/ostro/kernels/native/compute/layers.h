@@ -1,0 +1,23 @@
+// The two halves of a layer and the head: one call each, for all rows of a step.
+#pragma once
+
+#include "forms.h"
+
+namespace ostro::OSTRO_ISA {
+
+int32_t attention_layer(ostro_context& context, const ostro_attention& layer,
+                        const ostro_step& step, const ostro_pages& pages, float* x);
+
+int32_t experts_layer(ostro_context& context, const ostro_experts& layer, int64_t rows, float* x,
+                      int32_t* chosen, float* weights, uint8_t* missing);
+
+int32_t head(ostro_context& context, const float* norm, float eps, const ostro_matrix& matrix,
+             int64_t rows, const float* x, float* logits);
+
+int32_t linear(ostro_context& context, const ostro_matrix& matrix, int64_t count, const float* x,
+               float* y);
+
+void read_rows(ostro_context& context, const ostro_matrix& matrix, const int64_t* rows,
+               int64_t count, float* out);
+
+}  // namespace ostro::OSTRO_ISA

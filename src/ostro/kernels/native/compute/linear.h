@@ -1,0 +1,67 @@
+// A matrix product spread over the threads.
+#pragma once
+
+#include <algorithm>
+
+#include "../context.h"
+#include "forms.h"
+
+namespace ostro::OSTRO_ISA {
+
+// Rows of activations that stay in the cache while the groups of one piece pass by.
+constexpr int64_t kRowTile = 8;
+
+constexpr int64_t kMostPieceGroups = 64;
+
+// Groups for one piece: about 16 KiB of weights, so that pieces are many and claiming them is cheap.
+inline int64_t piece_groups(const ostro_matrix& matrix) {
+  const int64_t bytes = group_bytes(type_of(matrix), matrix.columns);
+  return std::clamp<int64_t>((16 << 10) / bytes, 1, kMostPieceGroups);
+}
+
+inline int64_t pieces(const ostro_matrix& matrix) {
+  const int64_t step = piece_groups(matrix);
+  return (group_count(matrix.rows) + step - 1) / step;
+}
+
+// Activation rows that multiply_tile() takes at once.
+inline int64_t tile_rows(const ostro_matrix& matrix, const Forms& x) {
+  return kRowTile / rows_of(row_form(type_of(matrix)), x.precision());
+}
+
+// out[i * stride + 8 * g + lane] for `groups` groups from `first` and `count` rows of x, the i-th of
+// which is row_at(i). At most kMostPieceGroups groups and tile_rows() rows.
+template <class RowAt>
+void multiply_tile(const ostro_matrix& matrix, int64_t first, int64_t groups, const Forms& x,
+                   int64_t count, RowAt&& row_at, float* out, int64_t stride) {
+  const RowForm form = row_form(type_of(matrix));
+  const int64_t parts = rows_of(form, x.precision());
+  const int64_t part_bytes = form_bytes(form, matrix.columns);
+  const uint8_t* rows[kRowTile];
+  for (int64_t i = 0; i < count * parts; ++i) {
+    rows[i] = x.at(form, row_at(i / parts)) + i % parts * part_bytes;
+  }
+  if (parts == 1) return multiply(matrix, first, groups, rows, count, out, stride);
+  alignas(32) float sums[kRowTile * kMostPieceGroups * kGroupRows];
+  const int64_t width = groups * kGroupRows;
+  multiply(matrix, first, groups, rows, 2 * count, sums, width);
+  for (int64_t i = 0; i < count; ++i) {
+    const float *once = sums + 2 * i * width, *rest = once + width;
+    for (int64_t k = 0; k < width; ++k) out[i * stride + k] = once[k] + rest[k];
+  }
+}
+
+// Piece `index` of y [count, stride] = x W^T. Columns of y past the matrix's rows are written with
+// zeros if its rows do not fill the last group, so `stride` is at least 8 * group_count.
+inline void multiply_piece(const ostro_matrix& matrix, int64_t index, const Forms& x, int64_t count,
+                           float* y, int64_t stride) {
+  const int64_t step = piece_groups(matrix), first = index * step, tile = tile_rows(matrix, x);
+  const int64_t groups = std::min(step, group_count(matrix.rows) - first);
+  for (int64_t row = 0; row < count; row += tile) {
+    multiply_tile(matrix, first, groups, x, std::min(tile, count - row),
+                  [row](int64_t i) { return row + i; }, y + row * stride + first * kGroupRows,
+                  stride);
+  }
+}
+
+}  // namespace ostro::OSTRO_ISA

@@ -1,0 +1,61 @@
+"""The parts of a model in packed form: each is one native call for some lines of the definition.
+
+:mod:`ostro.model.mixtral` calls these where they are set; the lines below each call say what it
+computes.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+from torch import Tensor
+
+from ostro.kernels.native import NativeContext, NativeStep, PackedExperts
+from ostro.kernels.structures import AttentionLayer, Matrix, Pages
+
+
+@dataclass(frozen=True)
+class PackedAttention:
+    """norm, attention and residual of one layer."""
+
+    context: NativeContext
+    struct: AttentionLayer
+    held: Any
+    """Tensors that the struct points to."""
+
+    def __call__(self, x_TD: Tensor, step: NativeStep, pages: Pages) -> Tensor:
+        """Changes ``x_TD`` in place and returns it."""
+        self.context.attention_layer(self.struct, x_TD, step, pages)
+        return x_TD
+
+
+@dataclass(frozen=True)
+class PackedFeedForward:
+    """norm, feed-forward block or mixture, and residual of one layer."""
+
+    context: NativeContext
+    experts: PackedExperts
+    held: Any
+
+    def __call__(self, x_TD: Tensor) -> Tensor:
+        """Changes ``x_TD`` in place and returns it."""
+        self.context.experts_layer(self.experts, x_TD)
+        return x_TD
+
+
+@dataclass(frozen=True)
+class PackedEnds:
+    """What stands before the first layer and after the last one."""
+
+    context: NativeContext
+    embedding: Matrix
+    head: Matrix
+    norm_D: Tensor
+    eps: float
+
+    def embed(self, tokens_T: Tensor) -> Tensor:
+        """Rows of the embedding: float32 ``[T, D]``."""
+        return self.context.read_rows(self.embedding, tokens_T)
+
+    def logits(self, x_TD: Tensor) -> Tensor:
+        """The final norm and the head: float32 ``[T, V]``."""
+        return self.context.head(self.norm_D, self.eps, self.head, x_TD.contiguous())
