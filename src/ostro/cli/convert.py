@@ -27,7 +27,7 @@ def run_convert(source: str, target: Path, to: str, kind: str | None, *, as_json
         kind=None if kind is None else weight_type(kind),
         progress=TerminalProgress(),
         name=checkpoint.path.stem,
-        quantise=open_quantiser(threads or usable_cores()),
+        quantise=open_quantiser(threads or usable_cores())[0],
     )
     tell_written(written, as_json)
 

@@ -6,7 +6,7 @@ from ostro.cli.convert import tell_written
 from ostro.cli.output import note
 from ostro.config.arithmetic import count_parameters
 from ostro.engine.load import locate
-from ostro.kernels.quantise import NativeQuantiser, open_quantiser
+from ostro.kernels.quantise import open_quantiser
 from ostro.runtime.environment import Environment
 from ostro.runtime.progress import TerminalProgress
 from ostro.runtime.settings import choose_settings
@@ -26,9 +26,9 @@ def run(
     if not requantise:
         require_full_precision(checkpoint)
     settings = choose_settings(threads=threads or environment.threads)
-    quantiser = open_quantiser(settings.threads)
-    if not isinstance(quantiser, NativeQuantiser):
-        note("the native kernels are not built: quantising plainly, which keeps less of the model")
+    quantiser, obstacle = open_quantiser(settings.threads)
+    if obstacle is not None:
+        note(f"{obstacle.notice} (quantised plainly, a model also keeps less of itself)")
     written = write_model(
         checkpoint,
         TokenizerFiles.beside(checkpoint.path),

@@ -70,6 +70,20 @@ class NativeContext:
             self._handle, TYPE_NUMBERS[kind], source.data_ptr(), rows, columns, target
         )
 
+    def quantise(self, kind: str, source: Tensor, target: Tensor) -> int:
+        """Rows of float32 into GGUF's blocks; what ``native/quantise/quantise.h`` returns."""
+        columns = source.shape[-1]
+        return int(
+            self._functions.ostro_quantise(
+                self._handle,
+                TYPE_NUMBERS[kind],
+                source.data_ptr(),
+                target.data_ptr(),
+                source.numel() // columns,
+                columns,
+            )
+        )
+
     def checksum(self, address: int, count: int) -> int:
         """A checksum of ``count`` bytes, 64 bits."""
         return int(self._functions.ostro_checksum(self._handle, address, count))
@@ -95,14 +109,14 @@ class NativeContext:
     def attention_layer(
         self, layer: AttentionLayer, x_TD: Tensor, step: "NativeStep", pages: Pages
     ) -> None:
-        """x += attention(norm(x)), in place; the step's keys and values go into ``pages``."""
+        """X += attention(norm(x)), in place; the step's keys and values go into ``pages``."""
         code = self._functions.ostro_attention_layer(
             self._handle, byref(layer), byref(step.struct), byref(pages), x_TD.data_ptr()
         )
         _check_memory(code)
 
     def experts_layer(self, layer: "PackedExperts", x_TD: Tensor) -> None:
-        """x += mixture(norm(x)), in place. Experts that are not in memory are fetched first."""
+        """X += mixture(norm(x)), in place. Experts that are not in memory are fetched first."""
         rows, address = x_TD.shape[0], x_TD.data_ptr()
         call = self._functions.ostro_experts_layer
         missing = layer.missing

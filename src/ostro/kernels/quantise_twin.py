@@ -196,4 +196,4 @@ _PACKERS: Mapping[str, Callable[[Tensor], Tensor]] = MappingProxyType(
         "Q6_K": _pack_q6_k,
     }
 )
-TWIN_TYPES = tuple(_PACKERS)
+QUANTISABLE_TYPES = tuple(_PACKERS)

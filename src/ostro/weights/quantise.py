@@ -12,8 +12,8 @@ from torch import Tensor
 
 from ostro.config import WEIGHT_TYPES, WeightType
 from ostro.errors import CheckpointError, OstroError
-from ostro.kernels.quantise import QUANTISABLE_TYPES, Quantiser
-from ostro.kernels.quantise_twin import UnstorableError, quantise_twin
+from ostro.kernels.quantise import Quantiser
+from ostro.kernels.quantise_twin import QUANTISABLE_TYPES, UnstorableError, quantise_twin
 from ostro.weights.stored import DTYPE_OF_TYPE, TYPE_OF_DTYPE, StoredTensor
 
 # Blocks unpacked at once: small enough that the float32 values between stay in the cache.

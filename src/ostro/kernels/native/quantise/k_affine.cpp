@@ -14,14 +14,12 @@ struct Q2_K {
     const Blocks<16> groups[2]{Blocks<16>(numbers), Blocks<16>(numbers + 128)};
     const AffineSuperBlock<16, 2> block(groups, 3, 15);
     for (int k = 0; k < 16; ++k) {
-      const int scale = static_cast<int>(block.s[k / kLanes][k % kLanes]);
-      const int minimum = static_cast<int>(block.m[k / kLanes][k % kLanes]);
-      *target++ = static_cast<uint8_t>(scale | minimum << 4);
+      *target++ = static_cast<uint8_t>(block.s(k) | block.m(k) << 4);
     }
     uint8_t codes[kGroup];
     block.write_codes(codes);
     target = put_pairs_of_bits(target, codes);
-    put_half(put_half(target, block.scale), block.minimum);
+    put_half(put_half(target, block.scale()), block.minimum());
   }
 };
 
@@ -33,11 +31,10 @@ constexpr float kMostSixBits = 63;
 // halves in bytes 8 to 11, and their upper two bits above the first ones.
 OSTRO_INLINE uint8_t* put_scales(uint8_t* target, const SuperBlockOf32& block) {
   for (int k = 0; k < 4; ++k) {
-    const int scale = static_cast<int>(block.s[0][k]), later = static_cast<int>(block.s[0][k + 4]);
-    const int low = static_cast<int>(block.m[0][k]), later_low = static_cast<int>(block.m[0][k + 4]);
-    target[k] = static_cast<uint8_t>(scale | later >> 4 << 6);
-    target[k + 4] = static_cast<uint8_t>(low | later_low >> 4 << 6);
-    target[k + 8] = static_cast<uint8_t>((later & 15) | (later_low & 15) << 4);
+    const int later_s = block.s(k + 4), later_m = block.m(k + 4);
+    target[k] = static_cast<uint8_t>(block.s(k) | later_s >> 4 << 6);
+    target[k + 4] = static_cast<uint8_t>(block.m(k) | later_m >> 4 << 6);
+    target[k + 8] = static_cast<uint8_t>((later_s & 15) | (later_m & 15) << 4);
   }
   return target + 12;
 }
@@ -50,7 +47,7 @@ struct Q4_K {
     const SuperBlockOf32 block(groups, 15, kMostSixBits);
     uint8_t codes[kGroup];
     block.write_codes(codes);
-    target = put_half(put_half(target, block.scale), block.minimum);
+    target = put_half(put_half(target, block.scale()), block.minimum());
     put_halves_of_64(put_scales(target, block), codes);
   }
 };
@@ -63,7 +60,7 @@ struct Q5_K {
     const SuperBlockOf32 block(groups, 31, kMostSixBits);
     uint8_t codes[kGroup];
     block.write_codes(codes);
-    target = put_half(put_half(target, block.scale), block.minimum);
+    target = put_half(put_half(target, block.scale()), block.minimum());
     target = put_single_bits(put_scales(target, block), codes, 4);
     put_halves_of_64(target, codes);
   }

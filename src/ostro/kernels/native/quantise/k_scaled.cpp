@@ -8,32 +8,26 @@ namespace {
 
 constexpr int kSize = 16, kGroups = 2;
 
-// The whole-number scales in order.
-OSTRO_INLINE void list_scales(const ScaledSuperBlock<kSize, kGroups>& block, int (&scales)[16]) {
-  for (int k = 0; k < 16; ++k) scales[k] = static_cast<int>(block.s[k / kLanes][k % kLanes]);
-}
+using SuperBlock = ScaledSuperBlock<kSize, kGroups>;
 
 struct Q3_K {
   static constexpr int kNumber = 11, kBlockSize = kGroup, kBlockBytes = 110;
 
   OSTRO_INLINE static void encode(const float* numbers, uint8_t* target) {
     const Blocks<kSize> groups[kGroups]{Blocks<kSize>(numbers), Blocks<kSize>(numbers + 128)};
-    const ScaledSuperBlock<kSize, kGroups> block(groups, {-4, 3}, {-32, 31});
+    const SuperBlock block(groups, {-4, 3}, {-32, 31});
     uint8_t codes[kGroup];
     block.write_codes(codes);
     target = put_single_bits(target, codes, 2);
     target = put_pairs_of_bits(target, codes);
-    put_half(put_scales(target, block), block.scale);
+    put_half(put_scales(target, block), block.scale());
   }
 
   // 16 times six bits: the lower four in the first eight bytes, the upper two in the last four.
-  OSTRO_INLINE static uint8_t* put_scales(uint8_t* target,
-                                          const ScaledSuperBlock<kSize, kGroups>& block) {
-    int scales[16];
-    list_scales(block, scales);
+  OSTRO_INLINE static uint8_t* put_scales(uint8_t* target, const SuperBlock& block) {
     for (int k = 0; k < 12; ++k) target[k] = 0;
     for (int k = 0; k < 16; ++k) {
-      const int scale = scales[k] + 32;
+      const int scale = block.s(k) + 32;
       target[k % 8] |= static_cast<uint8_t>((scale & 15) << (k / 8 * 4));
       target[8 + k % 4] |= static_cast<uint8_t>(scale >> 4 << (k / 4 * 2));
     }
@@ -46,16 +40,14 @@ struct Q6_K {
 
   OSTRO_INLINE static void encode(const float* numbers, uint8_t* target) {
     const Blocks<kSize> groups[kGroups]{Blocks<kSize>(numbers), Blocks<kSize>(numbers + 128)};
-    const ScaledSuperBlock<kSize, kGroups> block(groups, {-32, 31}, {-128, 127});
+    const SuperBlock block(groups, {-32, 31}, {-128, 127});
     uint8_t codes[kGroup];
     block.write_codes(codes);
     target = put_low_bits(target, codes);
     for (int i = 0; i < kGroup; ++i) codes[i] >>= 4;
     target = put_pairs_of_bits(target, codes);
-    int scales[16];
-    list_scales(block, scales);
-    for (int k = 0; k < 16; ++k) *target++ = static_cast<uint8_t>(scales[k]);
-    put_half(target, block.scale);
+    for (int k = 0; k < 16; ++k) *target++ = static_cast<uint8_t>(block.s(k));
+    put_half(target, block.scale());
   }
 
   // Four bits of each code: of every 128 the second half above the first.

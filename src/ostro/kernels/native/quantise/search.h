@@ -130,24 +130,35 @@ OSTRO_INLINE Affine fit_affine(const Blocks<N>& blocks, float high, Floats multi
   return fit;
 }
 
-// The best scale >= 0 and offset for codes from 0 to high.
+// The scale and offset that put the lowest number at code 0 and the highest at `high`.
 template <Offset kOffset, int N>
-OSTRO_INLINE Affine best_affine(const Blocks<N>& blocks, float high) {
-  constexpr float kFraction = 0.25f;
-  constexpr int kTurns = 3;
+OSTRO_INLINE Affine plain_affine(const Blocks<N>& blocks, float high) {
   Floats low = blocks.x[0], top = blocks.x[0];
   for (int i = 1; i < N; ++i) {
     low = min(low, blocks.x[i]);
     top = max(top, blocks.x[i]);
   }
-  if (kOffset == Offset::kNotPositive) low = min(low, all(0));
-  const Floats unit = inverse(top - low);
+  if (kOffset == Offset::kNotPositive) {
+    low = min(low, all(0));
+    top = max(top, all(0));
+  }
+  return {(top - low) / high, low};
+}
+
+// The best scale >= 0 and offset for codes from 0 to high.
+template <Offset kOffset, int N>
+OSTRO_INLINE Affine best_affine(const Blocks<N>& blocks, float high) {
+  constexpr float kFraction = 0.25f;
+  constexpr int kTurns = 3;
+  const Affine plain = plain_affine<kOffset>(blocks, high);
+  const Floats unit = inverse(plain.scale);
   // With all codes 0: the best that can be done where all numbers are one and the same.
-  Affine best = fit_affine<kOffset>(blocks, high, all(0), low);
+  Affine best = fit_affine<kOffset>(blocks, high, all(0), plain.offset);
   for (int grow = -2; grow <= 6; ++grow) {
-    const Floats multiplier = unit * (high + kFraction * static_cast<float>(grow));
+    const Floats multiplier = unit * (1 + kFraction / high * static_cast<float>(grow));
     for (int shift = -1; shift <= 3; ++shift) {
-      const Floats offset = low + ratio(all(kFraction * static_cast<float>(shift)), multiplier);
+      const Floats away = ratio(all(kFraction * static_cast<float>(shift)), multiplier);
+      const Floats offset = plain.offset + away;
       best.keep_better(fit_affine<kOffset>(blocks, high, multiplier, offset));
     }
   }
