@@ -8,11 +8,19 @@ import pytest
 from ostro.runtime.environment import Environment
 from ostro.runtime.progress import SilentProgress
 
+_OWN = Environment.read(os.environ)
+
+
+@pytest.fixture(autouse=True)
+def own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A home for every test, so that what tests prepare goes when they go."""
+    monkeypatch.setenv("OSTRO_HOME", str(tmp_path / "ostro-home"))
+
 
 @pytest.fixture(scope="session")
 def demo_environment() -> Environment:
     """Where the demo and its dense parent are kept between runs: the user's own ostro home."""
-    return Environment.read(os.environ)
+    return _OWN
 
 
 @pytest.fixture(scope="session")

@@ -69,9 +69,15 @@ def test_memory_decides_what_fits(plan, memory, fits) -> None:
     assert plan("mixtral-8x7b", "--memory", memory)["fits"] is fits
 
 
-def test_a_quantised_type_is_small_on_disk_and_f16_in_memory(plan) -> None:
+def test_a_quantised_type_is_small_on_disk_and_in_memory(plan) -> None:
     found = plan("mixtral-8x7b", "--type", "q4_0")
-    assert (found["stored_type"], found["compute_type"]) == ("Q4_0", "F16")
+    assert (found["stored_type"], found["compute_type"]) == ("Q4_0", "Q4_0")
+    assert found["weight_bytes"] == found["resident_weight_bytes"] < 27e9
+
+
+def test_a_type_without_a_kernel_is_dequantised_in_memory(plan) -> None:
+    found = plan("mixtral-8x7b", "--type", "iq3_s")
+    assert (found["stored_type"], found["compute_type"]) == ("IQ3_S", "BF16")
     assert found["weight_bytes"] < 27e9 < 93e9 < found["resident_weight_bytes"]
 
 
@@ -89,7 +95,7 @@ def test_a_shorter_context_takes_less(plan) -> None:
 def test_a_folder_and_a_file_are_planned_as_they_lie_there(plan, run, tmp_path) -> None:
     folder, file = save_speller(tmp_path / "m"), tmp_path / "m.gguf"
     run("convert", folder, file, "--to", "gguf", "--type", "Q8_0")
-    for path, stored, compute in ((folder, "F32", "F32"), (file, "Q8_0", "F16")):
+    for path, stored, compute in ((folder, "F32", "F32"), (file, "Q8_0", "Q8_0")):
         found = plan(path)
         assert (found["stored_type"], found["compute_type"]) == (stored, compute)
         assert found["context"] == 512
@@ -112,7 +118,7 @@ def test_the_table_says_the_same(run) -> None:
     assert rows["parameters"] == "46.7 B (46,702,792,704)"
     assert rows["active a token"] == "12.9 B (12,879,925,248)"
     assert "as Q4_0" in rows["weights on disk"]
-    assert "dequantised to F16" in rows["weights in memory"]
+    assert rows["weights in memory"] == "26.3 GB"
     assert "2 sequences of 32,768 tokens (131,072 B a token)" in rows["keys and values"]
     assert rows["fits"] == "no"
     assert rows["decoding, at most"].endswith("tokens/s")

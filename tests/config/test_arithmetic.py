@@ -102,7 +102,9 @@ def test_a_dense_model_reads_all_of_it_whatever_the_batch() -> None:
 
 def test_keys_and_values_take_128_kib_a_token() -> None:
     assert kv_bytes_per_token(MIXTRAL) == 131_072
-    assert kv_bytes_per_token(MIXTRAL, 4) == 262_144
+    assert kv_bytes_per_token(MIXTRAL, WEIGHT_TYPES["F32"]) == 262_144
+    # 8 bits a number, and a float32 scale for each of 8 heads.
+    assert kv_bytes_per_token(MIXTRAL, WEIGHT_TYPES["Q8_0"]) == 2 * 32 * 8 * (128 + 4)
     assert kv_bytes_per_token(PRESETS["demo"]) == 2 * 30 * 3 * 64 * 2
 
 

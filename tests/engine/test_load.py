@@ -9,6 +9,7 @@ import ostro
 from ostro.config import WEIGHT_TYPES
 from ostro.engine.load import locate
 from ostro.errors import CheckpointError, MemoryPlanError, OstroError
+from ostro.kernels.library import NativeLibrary, NoLibrary, load_library
 from ostro.runtime.environment import Environment
 from ostro.runtime.memory import Memory
 from ostro.runtime.progress import SilentProgress
@@ -40,20 +41,38 @@ def save_gguf(path: Path, folder: Path, kind: str | None = None) -> Path:
     return path
 
 
+@pytest.mark.skipif(
+    not isinstance(load_library(), NativeLibrary), reason="the native library is not built"
+)
 @pytest.mark.parametrize(
     ("stored", "name"),
     [(torch.float32, "F32"), (torch.bfloat16, "BF16"), (torch.float16, "F16")],
 )
 def test_a_dense_checkpoint_computes_in_its_own_type(tmp_path, stored, name) -> None:
     llm = ostro.load(save_tiny(tmp_path / "m", dtype=stored), progress=SILENT)
-    assert llm.settings.type_name == name
-    assert llm.model.embedding_VD.dtype == stored
+    assert llm.settings.type_name == llm.model.cache_type == name
+    assert llm.settings.kernels in ("avx2", "avx512")
     assert llm.logits([1, 2]).dtype == torch.float32
 
 
-def test_a_quantised_checkpoint_computes_in_f16(tmp_path) -> None:
+@pytest.mark.skipif(
+    not isinstance(load_library(), NativeLibrary), reason="the native library is not built"
+)
+def test_a_quantised_checkpoint_computes_as_stored(tmp_path) -> None:
     path = save_gguf(tmp_path / "m.gguf", save_babbler(tmp_path / "m"), "Q8_0")
-    assert ostro.load(path, progress=SILENT).model.embedding_VD.dtype == torch.float16
+    llm = ostro.load(path, progress=SILENT)
+    assert (llm.settings.type_name, llm.model.cache_type) == ("Q8_0", "F16")
+
+
+def test_without_the_native_library_a_quantised_checkpoint_becomes_f16(
+    tmp_path, monkeypatch
+) -> None:
+    monkeypatch.setattr("ostro.engine.load.load_library", lambda: NoLibrary("it is not built"))
+    path = save_gguf(tmp_path / "m.gguf", save_babbler(tmp_path / "m"), "Q8_0")
+    llm = ostro.load(path, progress=SILENT)
+    assert llm.model.embedding_VD.dtype == torch.float16
+    assert llm.settings.kernels == "torch"
+    assert "it is not built" in str(llm.settings.notice)
 
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, "bfloat16", "BF16", "bf16"])
@@ -136,12 +155,15 @@ def test_the_environment_gives_the_threads_unless_told(tmp_path, env) -> None:
         torch.set_num_threads(before)
 
 
+@pytest.mark.skipif(
+    not isinstance(load_library(), NativeLibrary), reason="the native library is not built"
+)
 def test_what_does_not_fit_is_refused_before_it_is_read(tmp_path, monkeypatch) -> None:
     def fail(*_, **__):
         raise AssertionError("weights were read")
 
     monkeypatch.setattr("ostro.engine.planning.read_memory", lambda: Memory(1 << 30, 1 << 20))
-    monkeypatch.setattr("ostro.engine.load.load_model", fail)
+    monkeypatch.setattr("ostro.engine.load.prepare", fail)
     with pytest.raises(MemoryPlanError, match="take a smaller model or more memory"):
         ostro.load(save_tiny(tmp_path / "m"), progress=SILENT)
 

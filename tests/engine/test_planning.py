@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from ostro.config import WEIGHT_TYPES, make_plan
-from ostro.engine.planning import compute_type, describe_model, plan_model, require_fit
+from ostro.engine.planning import cache_type, compute_type, describe_model, plan_model, require_fit
 from ostro.errors import MemoryPlanError, OstroError
 from ostro.runtime.environment import Environment
 from ostro.runtime.memory import Memory
@@ -41,8 +41,23 @@ def free(monkeypatch, available: int) -> None:
     ("stored", "compute"),
     [("F32", "F32"), ("BF16", "BF16"), ("F16", "F16"), ("Q4_0", "F16"), ("Q4_K", "F16")],
 )
-def test_quantised_weights_are_computed_in_f16_and_others_as_they_are(stored, compute) -> None:
+def test_without_native_kernels_quantised_weights_become_f16(stored, compute) -> None:
+    assert compute_type(WEIGHT_TYPES[stored], native=False) == WEIGHT_TYPES[compute]
+
+
+@pytest.mark.parametrize(
+    ("stored", "compute", "cache"),
+    [
+        ("F32", "F32", "F32"),
+        ("BF16", "BF16", "BF16"),
+        ("Q4_0", "Q4_0", "F16"),
+        ("Q3_K", "Q3_K", "F16"),
+        ("IQ3_S", "BF16", "BF16"),
+    ],
+)
+def test_native_kernels_compute_as_stored_where_they_can(stored, compute, cache) -> None:
     assert compute_type(WEIGHT_TYPES[stored]) == WEIGHT_TYPES[compute]
+    assert cache_type(WEIGHT_TYPES[compute]) == WEIGHT_TYPES[cache]
 
 
 def test_a_preset_is_planned_as_published(env, monkeypatch) -> None:
@@ -59,9 +74,11 @@ def test_a_preset_is_planned_as_published(env, monkeypatch) -> None:
 def test_memory_and_type_can_be_given(env) -> None:
     model = describe_model("mixtral-8x7b", env)
     plan = plan_model(model, env, kind=WEIGHT_TYPES["Q4_0"], memory_bytes=100 * GIB)
-    assert (plan.stored_type, plan.compute_type) == ("Q4_0", "F16")
-    assert plan.weight_bytes < 27e9
-    assert plan.resident_weight_bytes > 93e9
+    assert (plan.stored_type, plan.compute_type) == ("Q4_0", "Q4_0")
+    assert plan.weight_bytes == plan.resident_weight_bytes < 27e9
+    other = plan_model(model, env, kind=WEIGHT_TYPES["IQ3_S"], memory_bytes=100 * GIB)
+    assert (other.stored_type, other.compute_type) == ("IQ3_S", "BF16")
+    assert other.resident_weight_bytes > 93e9 > 3 * other.weight_bytes
     assert plan.fits
     assert not plan_model(model, env, memory_bytes=90 * GIB).fits
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 import ostro
-from ostro.config import kv_bytes_per_token
+from ostro.config import WEIGHT_TYPES, kv_bytes_per_token
 from ostro.engine.session import Session
 from ostro.errors import OstroError
 from ostro.model import Mixtral
@@ -99,11 +99,13 @@ def test_cache_bytes_count_the_tokens_in_use(model: Mixtral) -> None:
     session = Session(model, 80)
     assert session.cache_bytes == 0
     session.feed(IDS[:10])
-    assert session.cache_bytes == 10 * kv_bytes_per_token(model.geometry, 4)
+    assert session.cache_bytes == 10 * kv_bytes_per_token(model.geometry, WEIGHT_TYPES["F32"])
 
 
 def test_numbers_that_overflow_are_told(tmp_path) -> None:
-    model = ostro.load(save_babbler(tmp_path / "b"), progress=SilentProgress()).model
+    model = ostro.load(
+        save_babbler(tmp_path / "b"), dtype="float32", progress=SilentProgress()
+    ).model
     model.embedding_VD[5] = float("nan")
     session = Session(model, 40)
     session.feed([4])

@@ -135,8 +135,8 @@ def _dense_attention(q, k, v, window):
 def test_paged_attention_over_several_sequences(generator, window) -> None:
     # Lengths in the cache and new tokens of three sequences; pages are scattered.
     lengths, new = [9, 1, 14], [3, 1, 14]
-    k_pages = torch.full((12, KV_HEADS, SLOTS, HEAD_DIM), math.nan)
-    v_pages = torch.full_like(k_pages, math.nan)
+    k_pages = torch.full((12, KV_HEADS, HEAD_DIM, SLOTS), math.nan)
+    v_pages = torch.full((12, KV_HEADS, SLOTS, HEAD_DIM), math.nan)
     tables = [[7, 0, 3], [5], [1, 11, 2, 9]]
     q = _random(generator, sum(new), HEADS, HEAD_DIM)
     spans, expected, row = [], [], 0
@@ -146,8 +146,7 @@ def test_paged_attention_over_several_sequences(generator, window) -> None:
         pages = torch.tensor(table)
         positions = torch.arange(length)
         slots = pages[positions // SLOTS] * SLOTS + positions % SLOTS
-        append_kv(k_pages, k, slots)
-        append_kv(v_pages, v, slots)
+        append_kv(k_pages, v_pages, k, v, slots)
         rows = slice(row, row + count)
         spans.append(Span(rows, length, pages))
         expected.append(_dense_attention(q[rows], k, v, window))

@@ -4,12 +4,14 @@ from pathlib import Path
 
 from ostro.cli.output import print_json, print_rows
 from ostro.config import format_bytes
-from ostro.errors import OstroError
+from ostro.errors import CheckpointError, OstroError
 from ostro.runtime.environment import Environment
 from ostro.runtime.progress import TerminalProgress
+from ostro.weights.checkpoint import open_checkpoint
 from ostro.weights.demo import DEMO, prepare_demo
 from ostro.weights.hub import pull
-from ostro.weights.store import list_models, remove_model
+from ostro.weights.prepared import remove_prepared
+from ostro.weights.store import find_model, list_models, remove_model
 
 
 def run_pull(
@@ -44,8 +46,20 @@ def run_list(*, as_json: bool) -> None:
 
 def run_remove(model: str, *, as_json: bool) -> None:
     """Delete a model and say what that freed."""
-    freed = remove_model(Environment.read(), model)
+    environment = Environment.read()
+    freed = _remove_prepared(environment, model) + remove_model(environment, model)
     if as_json:
         print_json({"model": model, "freed_bytes": freed})
     else:
         print(f"removed {model}; {format_bytes(freed)} are free again")
+
+
+def _remove_prepared(environment: Environment, model: str) -> int:
+    """Delete what was prepared from a model. Of a damaged model nothing can be prepared."""
+    folder = find_model(environment, model)
+    if folder is None:
+        return 0
+    try:
+        return remove_prepared(open_checkpoint(folder), environment.prepared)
+    except CheckpointError:
+        return 0

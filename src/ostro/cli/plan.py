@@ -44,6 +44,7 @@ def _rows(plan: Plan) -> list[tuple[str, str]]:
         ("parameters", f"{format_count(plan.total_parameters)} ({plan.total_parameters:,})"),
         ("active a token", f"{format_count(plan.active_parameters)} ({plan.active_parameters:,})"),
         ("weights on disk", f"{format_bytes(plan.weight_bytes)} as {plan.stored_type}"),
+        ("prepared weights", f"{format_bytes(plan.prepared_bytes)} on disk, made at first use"),
         ("weights in memory", in_memory),
         (
             "keys and values",

@@ -37,6 +37,8 @@ class Plan:
     """On disk, in ``stored_type``."""
     resident_weight_bytes: int
     """In memory, in ``compute_type``."""
+    prepared_bytes: int
+    """On disk beside the weights: the same in the form that the native kernels map."""
     read_bytes_per_token: int
     context: int
     batch: int
@@ -79,8 +81,8 @@ def make_plan(
 ) -> Plan:
     """Plan ``batch`` sequences of ``context`` tokens each (default: the model's own limit).
 
-    ``compute`` is the type in memory and ``cache`` that of keys and values. ``stored_bytes`` is the exact size on disk where it is known; else
-    it follows from ``stored``.
+    ``compute`` is the type in memory and ``cache`` that of keys and values. ``stored_bytes`` is
+    the exact size on disk where it is known; else it follows from ``stored``.
     """
     limit = geometry.context_length
     context = limit if context is None else context
@@ -105,6 +107,7 @@ def make_plan(
         cache_type=cache.name,
         weight_bytes=weights,
         resident_weight_bytes=resident,
+        prepared_bytes=resident,
         read_bytes_per_token=round(read_bytes(geometry, compute)),
         context=context,
         batch=batch,

@@ -7,14 +7,14 @@ import torch
 
 from ostro.config import WEIGHT_TYPES, Geometry
 from ostro.engine.llm import LLM
-from ostro.engine.planning import compute_type, require_fit
+from ostro.engine.planning import cache_type, compute_type, require_fit
 from ostro.errors import OstroError
 from ostro.kernels.dispatch import torch_kernels
 from ostro.kernels.library import NativeLibrary, NoLibrary, load_library
 from ostro.kernels.native import NativeContext
 from ostro.runtime.environment import Environment
 from ostro.runtime.progress import Progress, TerminalProgress
-from ostro.runtime.settings import choose_settings, parse_dtype
+from ostro.runtime.settings import Settings, choose_settings, parse_dtype
 from ostro.weights.checkpoint import open_checkpoint
 from ostro.weights.demo import DEMO, prepare_demo
 from ostro.weights.describe import describe
@@ -22,6 +22,7 @@ from ostro.weights.load import load_model
 from ostro.weights.packed_model import packed_model
 from ostro.weights.prepared import native_obstacle, prepare
 from ostro.weights.store import find_model, list_models
+from ostro.weights.stored import DTYPE_OF_TYPE
 from ostro.weights.tokenizer_files import TokenizerFiles
 
 
@@ -63,36 +64,36 @@ def load(
 ) -> LLM:
     """Load a model by name, directory or file.
 
-    By default the native kernels compute on the weights as they are stored. With ``dtype`` (float32,
-    bfloat16 or float16), on another ``device``, or where the kernels cannot run, plain PyTorch does,
-    on dense weights. ``context`` is the most tokens a conversation may hold (default:
+    By default the native kernels compute on the weights as they are stored. With ``dtype``
+    (float32, bfloat16 or float16), on another ``device``, or where the kernels cannot run, plain
+    PyTorch does, on dense weights. ``context`` is the most tokens a conversation may hold (default:
     the model's own limit). A model that does not fit into memory is refused before it is read.
     """
     environment = Environment.read() if environment is None else environment
     progress = TerminalProgress() if progress is None else progress
+    settings = choose_settings(
+        device=device,
+        dtype=None if dtype is None else parse_dtype(dtype),
+        threads=threads or environment.threads,
+    )
     located = locate(model, environment, progress)
     checkpoint = open_checkpoint(located.path)
     limit = checkpoint.geometry.context_length
     context = limit if context is None else context
     if not 1 <= context <= limit:
         raise OstroError(f"context {context} is out of range; {located.name} reads 1 to {limit}")
-    threads = threads or environment.threads
-    native = _native_library(checkpoint.geometry, dtype, device)
-    described = describe(checkpoint, located.name)
-    if isinstance(native, NativeLibrary):
-        settings = choose_settings(dtype=torch.float32, threads=threads)
-        kernels = NativeContext(native, settings.threads)
-        compute = compute_type(checkpoint.matrix_type)
-        require_fit(described, compute, context, WEIGHT_TYPES["F16"])
+    library = _native_library(checkpoint.geometry, settings, dense=dtype is not None)
+    compute = compute_type(checkpoint.matrix_type, native=isinstance(library, NativeLibrary))
+    if dtype is not None:
+        compute = WEIGHT_TYPES[settings.type_name]
+    require_fit(describe(checkpoint, located.name), compute, context)
+    if isinstance(library, NativeLibrary):
+        kernels = NativeContext(library, settings.threads)
         settings = replace(settings, kernels=kernels.instruction_set, weight_type=compute.name)
         prepared = prepare(checkpoint, kernels, environment.prepared, progress)
-        weights = packed_model(checkpoint, prepared, kernels)
+        weights = packed_model(checkpoint, prepared, kernels, cache_type(compute).name)
     else:
-        wanted = compute_type(checkpoint.matrix_type, native=False).name if dtype is None else dtype
-        settings = choose_settings(device=device, dtype=parse_dtype(wanted), threads=threads)
-        settings = replace(settings, notice=native.notice)
-        compute = WEIGHT_TYPES[settings.type_name]
-        require_fit(described, compute, context, compute)
+        settings = replace(settings, dtype=DTYPE_OF_TYPE[compute.name], notice=library.notice)
         weights = load_model(
             checkpoint,
             torch_kernels(),
@@ -105,10 +106,10 @@ def load(
 
 
 def _native_library(
-    geometry: Geometry, dtype: str | torch.dtype | None, device: str | torch.device | None
+    geometry: Geometry, settings: Settings, *, dense: bool
 ) -> NativeLibrary | NoLibrary:
     """The native kernels, where they can do what is asked for."""
-    if dtype is not None or (device is not None and torch.device(device).type != "cpu"):
+    if dense or settings.device.type != "cpu":
         return NoLibrary("a dtype or a device was asked for")
     obstacle = native_obstacle(geometry)
     return load_library() if obstacle is None else NoLibrary(obstacle)

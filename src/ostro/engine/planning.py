@@ -10,8 +10,8 @@ from ostro.runtime.environment import Environment
 from ostro.runtime.memory import read_memory
 from ostro.runtime.settings import usable_cores
 from ostro.weights.checkpoint import open_checkpoint
-from ostro.weights.prepared import native_type
 from ostro.weights.describe import Description, describe, describe_hub, describe_preset
+from ostro.weights.prepared import native_type
 from ostro.weights.store import find_model
 
 _SMALLEST_CONTEXT = 256
@@ -27,6 +27,11 @@ def compute_type(stored: WeightType, *, native: bool = True) -> WeightType:
     if native:
         return native_type(stored)
     return stored if stored.is_dense else WEIGHT_TYPES["F16"]
+
+
+def cache_type(compute: WeightType) -> WeightType:
+    """What keys and values are kept in: as dense weights are, F16 beside quantised ones."""
+    return compute if compute.is_dense else WEIGHT_TYPES["F16"]
 
 
 def describe_model(model: str, environment: Environment) -> Description:
@@ -68,6 +73,7 @@ def plan_model(
         model=model.name,
         stored=stored,
         compute=compute_type(stored),
+        cache=cache_type(compute_type(stored)),
         stored_bytes=model.stored_bytes if stored == model.stored_type else None,
         memory_bytes=read_memory().available if memory_bytes is None else memory_bytes,
         read_bandwidth=read_bandwidth(environment.home, count),
@@ -76,9 +82,7 @@ def plan_model(
     )
 
 
-def require_fit(
-    model: Description, compute: WeightType, context: int, cache: WeightType
-) -> None:
+def require_fit(model: Description, compute: WeightType, context: int) -> None:
     """Refuse a model that does not fit into the memory available now, saying what would."""
     plan = make_plan(
         model.geometry,
@@ -88,7 +92,7 @@ def require_fit(
         stored_bytes=model.stored_bytes,
         memory_bytes=read_memory().available,
         read_bandwidth=0.0,
-        cache=cache,
+        cache=cache_type(compute),
         context=context,
     )
     if plan.fits:

@@ -15,13 +15,15 @@ lines below that call are what it computes, in the same order; they run wherever
 device or another precision is wanted.
 """
 
+from collections.abc import Iterator
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ostro.config import Geometry
 from ostro.kernels.dispatch import Kernels
-from ostro.model.cache import KVCache
+from ostro.model.cache import CACHE_DTYPES, KVCache
 from ostro.model.packed import PackedAttention, PackedEnds, PackedFeedForward
 
 
@@ -41,6 +43,12 @@ class Mixtral(nn.Module):
         if not g.tied_embeddings:
             self.head_VD = _parameter(g.vocab_size, g.dim, dtype=dtype)
 
+    def blocks(self) -> Iterator["Block"]:
+        """The layers, in order."""
+        for block in self.layers:
+            assert isinstance(block, Block)
+            yield block
+
     @property
     def device(self) -> torch.device:
         """Where the model computes."""
@@ -49,8 +57,10 @@ class Mixtral(nn.Module):
     @property
     def cache_type(self) -> str:
         """What keys and values are kept in unless somebody says otherwise."""
-        dtypes = {torch.float32: "F32", torch.bfloat16: "BF16", torch.float16: "F16"}
-        return "F16" if self.packed is not None else dtypes[self.embedding_VD.dtype]
+        if self.packed is not None:
+            return self.packed.cache_type
+        names = {dtype: name for name, dtype in CACHE_DTYPES.items()}
+        return names[self.embedding_VD.dtype]
 
     def forward(
         self, tokens_T: Tensor, positions_T: Tensor, cache: KVCache, rows: Tensor | None = None

@@ -51,6 +51,8 @@ class PackedEnds:
     head: Matrix
     norm_D: Tensor
     eps: float
+    cache_type: str
+    """What keys and values are kept in."""
 
     def embed(self, tokens_T: Tensor) -> Tensor:
         """Rows of the embedding: float32 ``[T, D]``."""

@@ -20,7 +20,7 @@ _PRECISE_BELOW = 2048
 
 
 def packed_model(
-    checkpoint: Checkpoint, weights: PreparedWeights, context: NativeContext
+    checkpoint: Checkpoint, weights: PreparedWeights, context: NativeContext, cache_type: str
 ) -> Mixtral:
     """Build the model. Experts are read when a token first chooses them, all else is read here."""
     g = checkpoint.geometry
@@ -29,8 +29,8 @@ def packed_model(
     embedding = weights.matrices(RecordKey("embedding"))[0]
     head = embedding if g.tied_embeddings else weights.matrices(RecordKey("head"))[0]
     norm_D = _exact(checkpoint, Slot("norm"))
-    model.packed = PackedEnds(context, embedding, head, norm_D, g.norm_eps)
-    for index, block in enumerate(model.layers):
+    model.packed = PackedEnds(context, embedding, head, norm_D, g.norm_eps, cache_type)
+    for index, block in enumerate(model.blocks()):
         block.packed_attention = _attention(checkpoint, weights, context, index)
         block.packed_feed_forward = _feed_forward(checkpoint, weights, context, index)
     return model.eval()
@@ -103,5 +103,3 @@ def _packed_router(checkpoint: Checkpoint, context: NativeContext, layer: int) -
     packed = torch.empty(context.packed_bytes("F32", rows, columns), dtype=torch.uint8)
     context.pack("F32", router_ED, rows, columns, packed.data_ptr())
     return packed
-
-

@@ -3,14 +3,15 @@
 The file is a cache, not a format: it can be rebuilt from the source at any time, and is named after
 the source's content. It holds a record for the embedding, for each layer's attention, for each
 expert (gate, up and down together), and for the head. The header is checked when the file is
-opened, each record's checksum when the record is first used; a bad record is rebuilt from the source
-alone.
+opened, each record's checksum when the record is first used; a bad record is rebuilt from the
+source alone.
 """
 
 import hashlib
 import json
 import mmap
 import os
+import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +20,7 @@ from typing import BinaryIO, NamedTuple
 import numpy as np
 import torch
 
-from ostro.config import WEIGHT_TYPES, Geometry, WeightType
+from ostro.config import WEIGHT_TYPES, Geometry, WeightType, format_bytes
 from ostro.errors import OstroError
 from ostro.kernels.native import TYPE_NUMBERS, NativeContext
 from ostro.kernels.structures import Matrix
@@ -157,12 +158,28 @@ def prepare(
 ) -> PreparedWeights:
     """Open the prepared file of a checkpoint in ``folder``; write it first if there is none."""
     records = plan_records(checkpoint, context)
-    path = folder / f"{content_key(checkpoint)}.prepared"
+    path = prepared_path(checkpoint, folder)
     if not _is_whole(path, records):
         with file_lock(path.with_suffix(".lock"), waiting_for=f"preparing {checkpoint.path.name}"):
             if not _is_whole(path, records):
                 _write(path, checkpoint, context, records, progress)
     return PreparedWeights(path, checkpoint, context, records)
+
+
+def remove_prepared(checkpoint: Checkpoint, folder: Path) -> int:
+    """Delete a checkpoint's prepared file, if there is one; the bytes that this freed."""
+    path = prepared_path(checkpoint, folder)
+    if not path.exists():
+        return 0
+    size = path.stat().st_size
+    path.unlink()
+    path.with_suffix(".lock").unlink(missing_ok=True)
+    return size
+
+
+def prepared_path(checkpoint: Checkpoint, folder: Path) -> Path:
+    """Where the prepared file of a checkpoint lies, or would lie, in ``folder``."""
+    return folder / f"{content_key(checkpoint)}.prepared"
 
 
 def plan_records(checkpoint: Checkpoint, context: NativeContext) -> list[Record]:
@@ -281,10 +298,13 @@ def _write_record(
 
 def _check_room(path: Path, size: int) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    disk = os.statvfs(path.parent)
-    free = disk.f_bavail * disk.f_frsize
+    free = _free_bytes(path.parent)
     if free < size:
         raise OstroError(
-            f"preparing the weights takes {size / 1e9:.1f} GB in {path.parent} and "
-            f"{free / 1e9:.1f} GB are free; make room, or set OSTRO_HOME to another disk"
+            f"preparing the weights takes {format_bytes(size)} in {path.parent} and "
+            f"{format_bytes(free)} are free; make room, or set OSTRO_HOME to another disk"
         )
+
+
+def _free_bytes(folder: Path) -> int:
+    return shutil.disk_usage(folder).free
