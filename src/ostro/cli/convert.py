@@ -28,6 +28,7 @@ def run_convert(source: str, target: Path, to: str, kind: str | None, *, as_json
         progress=TerminalProgress(),
         name=checkpoint.path.stem,
         quantise=open_quantiser(threads or usable_cores())[0],
+        after_tensor=checkpoint.release_pages,
     )
     tell_written(written, as_json)
 

@@ -38,6 +38,7 @@ def run(
         progress=TerminalProgress(),
         name=checkpoint.path.stem,
         quantise=quantiser,
+        after_tensor=checkpoint.release_pages,
     )
     bits = 8 * written.bytes / count_parameters(checkpoint.geometry).total
     note(f"{mix.name}: {bits:.2f} bits a weight")

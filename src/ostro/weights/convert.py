@@ -2,7 +2,7 @@
 
 import json
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ from ostro.errors import OstroError
 from ostro.kernels.quantise import Quantiser
 from ostro.kernels.quantise_twin import quantise_twin
 from ostro.runtime.files import whole_directory, whole_file
-from ostro.runtime.progress import Progress
+from ostro.runtime.progress import Advance, Progress
 from ostro.weights.assemble import Target
 from ostro.weights.checkpoint import Checkpoint, check_finite, most_common_type
 from ostro.weights.gguf_writer import write_gguf
@@ -70,11 +70,13 @@ def write_model(
     progress: Progress,
     name: str,
     quantise: Quantiser = quantise_twin,
+    after_tensor: Callable[[], None] | None = None,
     max_shard_bytes: int = MAX_SHARD_BYTES,
 ) -> Written:
     """Write ``source`` to ``path``: a directory, or for GGUF a file.
 
     ``kind=None`` keeps every tensor's type; nothing is requantised unless asked for.
+    ``after_tensor`` is called when one is written: a source may then give memory back.
     """
     _check_type(kind, layout)
     if layout.family == "gguf" and path.suffix != ".gguf":
@@ -87,7 +89,7 @@ def write_model(
     size = sum(info.bytes for info in infos.values())
     _check_disk(path, size)
     with progress.task(f"writing {path.name}", size, "bytes") as advance:
-        tensors = _Stream(target, infos, advance)
+        tensors = _Stream(target, infos, advance, after_tensor)
         if layout.family == "gguf":
             vocabulary = tokenizer.vocabulary(source.vocabulary)
             with whole_file(path) as temporary:
@@ -120,8 +122,15 @@ def _check_type(kind: WeightType | Mix | None, layout: Layout) -> None:
 class _Stream:
     """The target's tensors in order, checked, with progress."""
 
-    def __init__(self, target: Target, infos: dict[str, TensorInfo], advance: Any) -> None:
+    def __init__(
+        self,
+        target: Target,
+        infos: dict[str, TensorInfo],
+        advance: Advance,
+        after_tensor: Callable[[], None] | None,
+    ) -> None:
         self._target, self._infos, self._advance = target, infos, advance
+        self._after_tensor = after_tensor
         self._groups = target.groups()
 
     def of(self, names: list[str]) -> Iterator[StoredTensor]:
@@ -130,6 +139,9 @@ class _Stream:
             if stored.type.is_dense:
                 check_finite(stored.data, self._target.file_of(self._groups[name][0][0]))
             yield stored
+            del stored  # It may lie in the source's pages.
+            if self._after_tensor is not None:
+                self._after_tensor()
             self._advance(self._infos[name].bytes)
 
 
