@@ -11,7 +11,7 @@ override export PIP_ARGS := $(value PIP_ARGS)
 unexport PROMPT
 
 .DEFAULT_GOAL := help
-.PHONY: help chat install dev test test-all check format clean
+.PHONY: help chat install dev native test test-all sanitize check format clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' Makefile | awk -F'|' '{ printf "make %-10s %s\n", $$1, $$2 }'
@@ -29,11 +29,17 @@ install:  ## make .venv with ostro and its dependencies (PIP_ARGS="..." goes to 
 dev:  ## the same, and what tests and checks need
 	@$(PYTHON) scripts/install.py dev
 
+native:  ## rebuild the native library alone, from src/ostro/kernels/native
+	@$(PYTHON) scripts/build_native.py
+
 test: dev  ## the fast tests (PYTEST_ARGS="..." goes to pytest)
 	$(BIN)/python -m pytest -m "not slow" $(PYTEST_ARGS)
 
 test-all: dev  ## all tests, those that fetch and run the demo model included
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+sanitize: dev  ## the native code's own tests under the sanitizers of addresses and of threads
+	@$(PYTHON) scripts/build_native.py test address,undefined thread
 
 check: dev  ## lint, format, types, and who imports whom
 	$(BIN)/ruff check .
@@ -47,4 +53,5 @@ format: dev  ## let ruff mend what it can
 
 clean:  ## remove .venv, build files and caches (models stay where they are)
 	rm -rf .venv build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -f src/ostro/kernels/libostro.*
 	find src tests scripts benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -15,13 +15,15 @@ import shutil
 import sys
 from pathlib import Path
 
+import install_native
+from install_native import find_toolchain, library_path
 from install_pip import InstallError, Pip, PipProgress, environment_words, run
 from install_steps import Steps
 from install_torch import TORCH, choose_torch
 
 ROOT = Path(__file__).resolve().parent.parent
 # What each kind of installation needs, beside requirements/pip.txt.
-KINDS = {"chat": ("chat.txt",), "dev": ("chat.txt", "dev.txt")}
+KINDS = {"chat": ("chat.txt", "build.txt"), "dev": ("chat.txt", "build.txt", "dev.txt")}
 OLDEST, NEWEST = (3, 11), (3, 13)
 
 
@@ -56,19 +58,24 @@ def fingerprint(root: Path, kind: str) -> str:
         digest.update((root / "requirements" / name).read_bytes())
     settings = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))
     wanted = {key: settings[key] for key in ("build-system", "project")}
+    wanted["build"] = settings["tool"]["scikit-build"]
     digest.update(json.dumps(wanted, sort_keys=True).encode())
     return digest.hexdigest()
 
 
 class Stamp:
-    """``.venv/ostro.json``: says that this script made .venv, and what was installed to the end."""
+    """``.venv/ostro.json``: says that this script made .venv, and what was installed to the end.
+
+    Beside the fingerprint of each kind, ``native`` is that of the native library's sources and
+    ``library`` says whether they could be built.
+    """
 
     def __init__(self, root: Path) -> None:
         self.root = root
         self.path = root / ".venv" / "ostro.json"
 
     def read(self) -> dict[str, str] | None:
-        """Fingerprints by kind; None where there is no stamp, which means: not made here."""
+        """The entries; None where there is no stamp, which means: not made here."""
         try:
             entries = json.loads(self.path.read_text(encoding="utf-8"))
         except FileNotFoundError:
@@ -86,6 +93,16 @@ class Stamp:
         """Whether ``kind`` was installed to the end from the files as they are now."""
         finished = (self.read() or {}).get(kind) == fingerprint(self.root, kind)
         return finished and (self.root / ".venv" / "bin" / "ostro").exists()
+
+    def is_native_current(self, kind: str, compiler: str | None) -> bool:
+        """Whether the native library is that of the sources, or known not to be buildable."""
+        entries = self.read() or {}
+        if entries.get("native") != install_native.native_fingerprint(self.root, compiler):
+            return False
+        missing_is_final = kind != "dev" or not install_native.is_supported()
+        return library_path(self.root).exists() or (
+            missing_is_final and entries.get("library") == "none"
+        )
 
 
 def make_environment(root: Path, stamp: Stamp, log: Path, steps: Steps) -> None:
@@ -107,7 +124,7 @@ def make_environment(root: Path, stamp: Stamp, log: Path, steps: Steps) -> None:
 
 
 def install_packages(root: Path, kind: str, pip: Pip, steps: Steps) -> None:
-    """Install pip, the pinned dependencies and ostro itself, in three steps."""
+    """Install pip and the pinned dependencies, in two steps."""
     requirements = root / "requirements"
     steps.start("Updating pip and asking it which torch it has for this machine")
     pip.install(["-r", str(requirements / "pip.txt")], "update pip", tick=steps.refresh)
@@ -122,8 +139,49 @@ def install_packages(root: Path, kind: str, pip: Pip, steps: Steps) -> None:
     what = "install the pinned packages"
     pip.install([*options, *choice.words], what, tick=steps.refresh, on_line=progress.feed)
 
-    steps.start("Installing ostro")
-    pip.install(["--no-deps", "--editable", str(root)], "install ostro", tick=steps.refresh)
+
+def install_ostro(root: Path, kind: str, pip: Pip, steps: Steps) -> dict[str, str]:
+    """Install ostro itself and build its native library; what the stamp should say of that.
+
+    For the chat a library that cannot be built is a line that says so; for ``dev`` a mistake.
+    """
+    toolchain = find_toolchain()
+    supported = install_native.is_supported()
+    wanted = toolchain.missing if supported else []
+    steps.expect(seconds=6 + sum(install_native.TOOL_SECONDS[name] for name in wanted))
+    steps.start("Installing ostro and building its native kernels")
+    # What an earlier build left must not pass for the result of this one.
+    library_path(root).unlink(missing_ok=True)
+    options = ["--no-deps", "--no-build-isolation", "--editable", str(root)]
+    variables: dict[str, str] = {}
+    if supported and has_tools(root, kind, wanted, pip, steps):
+        variables = install_native.build_variables(root, toolchain, required=kind == "dev")
+        if install_native.is_stale(root, variables["CXX"], root / "build" / "native"):
+            options += ["--config-settings", "cmake.fresh=true"]
+    else:
+        options += ["--config-settings", "wheel.cmake=false"]
+    pip.install(options, "install ostro", tick=steps.refresh, variables=variables)
+    built = library_path(root).exists()
+    if not built:
+        steps.say(install_native.notice(root, toolchain.compiler))
+    return {
+        "native": install_native.native_fingerprint(root, toolchain.compiler),
+        "library": "built" if built else "none",
+    }
+
+
+def has_tools(root: Path, kind: str, wanted: list[str], pip: Pip, steps: Steps) -> bool:
+    """Whether all build tools are there, after fetching those that the system lacks."""
+    if not wanted:
+        return True
+    what = f"install {' and '.join(wanted)}"
+    try:
+        pip.install(install_native.tool_pins(root, wanted), what, tick=steps.refresh)
+    except InstallError:
+        if kind == "dev":
+            raise
+        return False
+    return True
 
 
 def count_pins(path: Path) -> int:
@@ -136,17 +194,30 @@ def install(root: Path, kind: str, steps: Steps, pip_args: str) -> None:
     """Bring .venv up to date for ``kind`` and stamp it."""
     check_python(sys.version_info[:3], has_venv_module())
     stamp = Stamp(root)
-    if stamp.is_current(kind):
+    whole = not stamp.is_current(kind)
+    if not whole and stamp.is_native_current(kind, find_toolchain().compiler):
         return
     log = root / "build" / "install.log"
     log.parent.mkdir(exist_ok=True)
     log.write_text("")
+    pip = Pip(root / ".venv" / "bin" / "python", log, environment_words(pip_args))
+    if whole:
+        install_whole(root, kind, pip, steps, log)
+    else:
+        steps.only("ostro")
+        stamp.write({**(stamp.read() or {}), **install_ostro(root, kind, pip, steps)})
+    steps.finish()
+
+
+def install_whole(root: Path, kind: str, pip: Pip, steps: Steps, log: Path) -> None:
+    """All steps, from .venv to ostro itself."""
+    stamp = Stamp(root)
     steps.start("Making .venv")
     before = stamp.read()
     make_environment(root, stamp, log, steps)
-    pip = Pip(root / ".venv" / "bin" / "python", log, environment_words(pip_args))
     try:
         install_packages(root, kind, pip, steps)
+        native = install_ostro(root, kind, pip, steps)
     except InstallError:
         # pip undoes what it could not finish, so what worked before still does (without a
         # network, say). A signal gives it no such chance: then .venv is made anew.
@@ -154,8 +225,7 @@ def install(root: Path, kind: str, steps: Steps, pip_args: str) -> None:
         raise
     # The larger set contains the smaller one.
     covered = [name for name, files in KINDS.items() if set(files) <= set(KINDS[kind])]
-    stamp.write({name: fingerprint(root, name) for name in covered})
-    steps.finish()
+    stamp.write({**{name: fingerprint(root, name) for name in covered}, **native})
 
 
 def main(arguments: list[str]) -> int:

@@ -8,11 +8,12 @@ import shlex
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TextIO
 
 ERROR_LINES = 5
+_COMPILER_ERROR = re.compile(r":\d+(:\d+)?: (fatal )?error: |CMake Error at ")
 _INDEX_OPTION = re.compile(r"(-i|--index-url)(=.*)?$")
 
 
@@ -42,13 +43,22 @@ def run(
     *,
     tick: Callable[[], None],
     on_line: Callable[[str], None] | None = None,
+    variables: Mapping[str, str] | None = None,
 ) -> None:
-    """Run ``command`` with its output in ``log``; call ``tick`` five times a second meanwhile."""
+    """Run ``command`` with its output in ``log``; call ``tick`` five times a second meanwhile.
+
+    ``variables`` are added to the environment.
+    """
     with log.open("a", encoding="utf-8") as file:
         file.write(f"$ {shlex.join(command)}\n")
         file.flush()
         process = subprocess.Popen(
-            command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace"
+            command,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+            env={**os.environ, **(variables or {})},
         )
         lines: list[str] = []
         reader = threading.Thread(target=_read_lines, args=(process, file, lines, on_line))
@@ -69,8 +79,11 @@ def run(
 
 
 def last_errors(lines: Sequence[str]) -> list[str]:
-    """The last lines that pip calls errors, or the last lines of any kind where it gave none."""
+    """A compiler's first errors, or the last ones that pip calls so, or the last lines of all."""
     told = [line for line in lines if line.strip()]
+    compiler = [line.strip() for line in told if _COMPILER_ERROR.search(line)]
+    if compiler:
+        return compiler[:ERROR_LINES]  # The later ones mostly follow from these.
     errors = [line for line in told if line.lstrip().lower().startswith("error")]
     return (errors or told)[-ERROR_LINES:]
 
@@ -90,16 +103,18 @@ class Pip:
         *,
         tick: Callable[[], None],
         on_line: Callable[[str], None] | None = None,
+        variables: Mapping[str, str] | None = None,
     ) -> None:
         """``pip install``. An index that has only torch is used beside the ordinary one."""
+        options = {"tick": tick, "on_line": on_line, "variables": variables}
         try:
-            run(self._command(arguments), self._log, what, tick=tick, on_line=on_line)
+            run(self._command(arguments), self._log, what, **options)
         except InstallError as error:
             beside = add_index(self.words)
             if beside == self.words or "No matching distribution" not in str(error):
                 raise
             self.words = beside
-            run(self._command(arguments), self._log, what, tick=tick, on_line=on_line)
+            run(self._command(arguments), self._log, what, **options)
 
     def report(self, requirements: Sequence[str]) -> str | None:
         """What pip would install, as its JSON report, without downloading; None if it can't say."""

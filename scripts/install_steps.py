@@ -31,6 +31,7 @@ class Steps:
         stream: TextIO | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        self._plan = plan
         self._seconds = [seconds for _, seconds in plan]
         self._stream = sys.stdout if stream is None else stream
         self._clock = clock
@@ -51,6 +52,11 @@ class Steps:
             self.refresh()
         else:
             self._write(f"{self._heading()} (about {show_seconds(self.time_left())} left)\n")
+
+    def only(self, name: str) -> None:
+        """Before the first step: leave nothing in the plan but the step ``name``."""
+        self._plan = [step for step in self._plan if step[0] == name]
+        self._seconds = [seconds for _, seconds in self._plan]
 
     def expect(self, seconds: float) -> None:
         """Correct what the next step will take, once that is known better."""

@@ -6,19 +6,25 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import install
+import install_native
 import install_pip
 import install_torch
+from install_native import Toolchain
 from install_pip import InstallError, Pip, PipProgress
 from install_steps import Steps
 from install_torch import Package
 
 ROOT = Path(__file__).parents[1]
+NATIVE = "src/ostro/kernels/native"
+COMPLETE = Toolchain("/usr/bin/c++", "/usr/bin/cmake", "/usr/bin/ninja")
+BARE = Toolchain(None, None, None)
 CUDA = ("nvidia-cublas==13; platform_system == 'Linux'", "triton==3.7.1", "sympy>=1.13")
 
 
@@ -59,9 +65,9 @@ def torch_build(version: str, *requires: str) -> Package:
 
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
-    for name in ("requirements", "scripts"):
+    for name in ("requirements", "scripts", "cmake", NATIVE):
         shutil.copytree(ROOT / name, tmp_path / name)
-    for name in ("Makefile", "pyproject.toml"):
+    for name in ("Makefile", "pyproject.toml", "CMakeLists.txt"):
         shutil.copy(ROOT / name, tmp_path)
     return tmp_path
 
@@ -94,7 +100,7 @@ def test_a_missing_venv_module_names_the_package() -> None:
 
 def test_every_requirement_is_pinned_exactly_once() -> None:
     names = []
-    for file in ("chat.txt", "dev.txt", "pip.txt"):
+    for file in ("build.txt", "chat.txt", "dev.txt", "pip.txt", "tools.txt"):
         for line in (ROOT / "requirements" / file).read_text().splitlines():
             if line and not line.startswith("#"):
                 name, _, version = line.partition("==")
@@ -286,7 +292,15 @@ def stamp_as_finished(checkout: Path, command: str) -> None:
     script.parent.mkdir(parents=True)
     script.write_text(f"#!{sys.executable}\n{command}\n")
     script.chmod(0o755)
-    install.Stamp(checkout).write({"chat": install.fingerprint(checkout, "chat")})
+    stamp_native(checkout, {"chat": install.fingerprint(checkout, "chat")})
+
+
+def stamp_native(checkout: Path, entries: dict[str, str]) -> None:
+    """Stamp ``entries`` and a native library that is up to date."""
+    compiler = install_native.find_toolchain().compiler
+    native = install_native.native_fingerprint(checkout, compiler)
+    install_native.library_path(checkout).touch()
+    install.Stamp(checkout).write({**entries, "native": native, "library": "built"})
 
 
 def test_nothing_is_done_when_nothing_has_changed(checkout: Path) -> None:
@@ -298,6 +312,205 @@ def test_nothing_is_done_when_nothing_has_changed(checkout: Path) -> None:
     pins = checkout / "requirements" / "chat.txt"
     pins.write_text(pins.read_text().replace("rich==15.0.0", "rich==15.0.1"))
     assert not install.Stamp(checkout).is_current("chat")
+
+
+class BuildingPip(Pip):
+    """Notes what it was asked to install; "builds" the library unless the compiler is broken."""
+
+    def __init__(self, checkout: Path, *, refuses: str = "", compiler_works: bool = True) -> None:
+        super().__init__(Path("python"), Path("log"), [])
+        self.checkout = checkout
+        self.refuses = refuses
+        self.compiler_works = compiler_works
+        self.asked: list[list[str]] = []
+        self.variables: dict[str, str] = {}
+
+    def install(self, arguments: Sequence[str], what: str, **options: Any) -> None:
+        self.asked.append(list(arguments))
+        if self.refuses and any(self.refuses in word for word in arguments):
+            raise InstallError(f"no {self.refuses}")
+        if "--editable" not in arguments:
+            return
+        self.variables = dict(options["variables"])
+        if self.compiler_works and "wheel.cmake=false" not in arguments:
+            install_native.library_path(self.checkout).touch()
+        elif "OSTRO_REQUIRE_NATIVE" in self.variables:
+            raise InstallError("does not compile")
+
+
+@pytest.fixture
+def on_x86(monkeypatch: pytest.MonkeyPatch) -> Callable[[Toolchain], None]:
+    """A function that sets what build tools this x86-64 machine has."""
+    monkeypatch.setattr(install_native, "is_supported", lambda: True)
+
+    def with_tools(tools: Toolchain) -> None:
+        monkeypatch.setattr(install, "find_toolchain", lambda: tools)
+
+    return with_tools
+
+
+def build(checkout: Path, kind: str, pip: Pip) -> tuple[dict[str, str], str]:
+    """What the last step stamps, and what it says."""
+    (checkout / ".venv" / "bin").mkdir(parents=True, exist_ok=True)
+    said = io.StringIO()
+    return install.install_ostro(checkout, kind, pip, Steps([("ostro", 1)], said)), said.getvalue()
+
+
+def test_the_systems_tools_are_used_and_nothing_is_fetched(
+    checkout: Path, on_x86: Callable[[Toolchain], None]
+) -> None:
+    on_x86(COMPLETE)
+    pip = BuildingPip(checkout)
+    entries, said = build(checkout, "chat", pip)
+    assert entries["library"] == "built"
+    assert len(pip.asked) == 1
+    assert "--no-build-isolation" in pip.asked[0]
+    assert pip.variables == {"CXX": COMPLETE.compiler}
+    assert "plain PyTorch" not in said
+
+
+def test_what_the_system_lacks_comes_as_wheels(
+    checkout: Path, on_x86: Callable[[Toolchain], None]
+) -> None:
+    on_x86(BARE)
+    pip = BuildingPip(checkout)
+    build(checkout, "chat", pip)
+    tools, _ = pip.asked
+    assert [pin.partition("==")[0] for pin in tools] == ["cmake", "ninja", "ziglang"]
+    compiler = Path(pip.variables["CXX"])
+    assert os.access(compiler, os.X_OK)
+    assert "-mcpu=baseline" in compiler.read_text()
+    assert pip.variables["ZIG_GLOBAL_CACHE_DIR"].startswith(str(checkout))
+
+
+def test_without_any_tools_the_chat_is_installed_and_says_what_is_missing(
+    checkout: Path, on_x86: Callable[[Toolchain], None]
+) -> None:
+    on_x86(BARE)
+    pip = BuildingPip(checkout, refuses="ziglang")
+    entries, said = build(checkout, "chat", pip)
+    assert entries["library"] == "none"
+    assert "wheel.cmake=false" in pip.asked[-1]
+    assert "plain PyTorch runs" in said
+    assert "install g++" in said
+    with pytest.raises(InstallError, match="ziglang"):
+        build(checkout, "dev", pip)
+
+
+def test_sources_that_do_not_compile_stop_developers_and_not_the_chat(
+    checkout: Path, on_x86: Callable[[Toolchain], None]
+) -> None:
+    on_x86(COMPLETE)
+    pip = BuildingPip(checkout, compiler_works=False)
+    install_native.library_path(checkout).touch()  # An earlier build's must not pass for this one.
+    entries, said = build(checkout, "chat", pip)
+    assert entries["library"] == "none"
+    assert "install.log" in said
+    assert not install_native.library_path(checkout).exists()
+    with pytest.raises(InstallError, match="does not compile"):
+        build(checkout, "dev", pip)
+
+
+def test_other_processors_fetch_no_tools_and_say_so(
+    checkout: Path, on_x86: Callable[[Toolchain], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    on_x86(BARE)
+    monkeypatch.setattr(install_native, "is_supported", lambda: False)
+    pip = BuildingPip(checkout, compiler_works=False)
+    entries, said = build(checkout, "dev", pip)
+    assert entries["library"] == "none"
+    assert len(pip.asked) == 1
+    assert "no native kernels for" in said
+
+
+@pytest.mark.parametrize("name", ["CMakeLists.txt", f"{NATIVE}/ostro.h", f"{NATIVE}/new.cpp"])
+def test_a_changed_native_source_reruns_the_last_step_alone(
+    checkout: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    stamp_as_finished(checkout, "")
+    ran: list[str] = []
+
+    def rebuild(root: Path, kind: str, pip: Pip, steps: Steps) -> dict[str, str]:
+        steps.start("Installing ostro")
+        ran.append(kind)
+        compiler = install_native.find_toolchain().compiler
+        return {"native": install_native.native_fingerprint(root, compiler), "library": "built"}
+
+    monkeypatch.setattr(install, "install_ostro", rebuild)
+    monkeypatch.setattr(install, "install_packages", lambda *arguments: ran.append("packages"))
+
+    def run_install() -> str:
+        said = io.StringIO()
+        install.install(checkout, "chat", Steps([("venv", 4), ("ostro", 6)], said), "")
+        return said.getvalue()
+
+    assert run_install() == ""
+    with (checkout / name).open("a") as file:
+        file.write("// changed\n")
+    assert run_install().startswith("[1/1] Installing ostro (about 5 s left)\n")
+    assert run_install() == ""
+    assert ran == ["chat"]
+
+
+def test_a_lost_library_is_built_again_and_one_that_cannot_be_built_is_not(
+    checkout: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(install_native, "is_supported", lambda: True)
+    stamp, compiler = install.Stamp(checkout), "/usr/bin/c++"
+    entries = {"native": install_native.native_fingerprint(checkout, compiler)}
+    library = install_native.library_path(checkout)
+    (checkout / ".venv").mkdir()
+    stamp.write({**entries, "library": "built"})
+    assert not stamp.is_native_current("chat", compiler)
+    library.touch()
+    assert stamp.is_native_current("chat", compiler)
+    library.unlink()
+    stamp.write({**entries, "library": "none"})
+    assert stamp.is_native_current("chat", compiler)
+    assert not stamp.is_native_current("dev", compiler), "a developer's build must succeed"
+    assert not stamp.is_native_current("chat", "/usr/bin/clang++"), "another compiler may do it"
+
+
+def test_tools_are_looked_for_where_the_environment_says(tmp_path: Path) -> None:
+    for name, output in (("cmake", "cmake version 3.18.4"), ("ninja", ""), ("clang++", "")):
+        (tmp_path / name).write_text(f"#!/bin/sh\necho {output}\n")
+        (tmp_path / name).chmod(0o755)
+    found = install_native.find_toolchain({"PATH": str(tmp_path)})
+    assert found.compiler == str(tmp_path / "clang++")
+    assert found.missing == ["cmake"], "a CMake that is too old counts as none"
+    (tmp_path / "cmake").write_text("#!/bin/sh\necho cmake version 3.21.0\n")
+    assert install_native.find_toolchain({"PATH": str(tmp_path)}).missing == []
+    nowhere = {"PATH": str(tmp_path / "none"), "CXX": "ccache g++"}
+    assert install_native.find_toolchain(nowhere).missing == ["cmake", "ninja"]
+
+
+@pytest.mark.parametrize(
+    ("change", "stale"),
+    [
+        ("", False),
+        ("CMAKE_GENERATOR:INTERNAL=Unix Makefiles", True),
+        ("CMAKE_CXX_COMPILER:FILEPATH=/gone/c++", True),
+        ("CMAKE_HOME_DIRECTORY:INTERNAL=/elsewhere", True),
+    ],
+)
+def test_a_build_folder_of_another_compiler_place_or_generator_is_stale(
+    tmp_path: Path, change: str, stale: bool
+) -> None:
+    assert not install_native.is_stale(tmp_path, "/bin/c++", tmp_path)
+    lines = [
+        "CMAKE_CXX_COMPILER:FILEPATH=/bin/c++",
+        f"CMAKE_HOME_DIRECTORY:INTERNAL={tmp_path}",
+        "CMAKE_GENERATOR:INTERNAL=Ninja",
+        change,
+    ]
+    (tmp_path / "CMakeCache.txt").write_text("\n".join(lines))
+    assert install_native.is_stale(tmp_path, "/bin/c++ -O3", tmp_path) is stale
+
+
+def test_a_compilers_first_errors_are_shown() -> None:
+    lines = ["ERROR: from pip", *(f"  a.cpp:{n}:1: error: e{n}" for n in range(1, 9)), "error: x"]
+    assert install_pip.last_errors(lines)[0] == "a.cpp:1:1: error: e1"
+    assert len(install_pip.last_errors(lines)) == install_pip.ERROR_LINES
 
 
 @pytest.mark.skipif(shutil.which("make") is None, reason="make is not installed")

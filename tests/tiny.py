@@ -5,6 +5,12 @@ from typing import Any
 
 import torch
 
+from ostro.config import WEIGHT_TYPES
+from ostro.runtime.progress import SilentProgress
+from ostro.weights.checkpoint import open_checkpoint
+from ostro.weights.convert import writable_layout, write_model
+from ostro.weights.tokenizer_files import TokenizerFiles
+
 _SIZES: dict[str, Any] = {
     "vocab_size": 160,
     "hidden_size": 64,
@@ -40,3 +46,18 @@ def save_tiny(folder: Path, kind: str = "mixtral", **changes: Any) -> Path:
     dtype = changes.pop("dtype", torch.float32)
     tiny_transformers_model(kind, **changes).to(dtype).save_pretrained(folder)
     return folder
+
+
+def save_gguf(path: Path, folder: Path, kind: str | None = None) -> Path:
+    """Write the model in ``folder`` as GGUF, its matrices as ``kind`` (default: as they are)."""
+    checkpoint = open_checkpoint(folder)
+    write_model(
+        checkpoint,
+        TokenizerFiles.beside(folder),
+        path,
+        layout=writable_layout("gguf", checkpoint.geometry),
+        kind=None if kind is None else WEIGHT_TYPES[kind],
+        progress=SilentProgress(),
+        name="tiny",
+    )
+    return path

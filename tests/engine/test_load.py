@@ -6,17 +6,14 @@ import pytest
 import torch
 
 import ostro
-from ostro.config import WEIGHT_TYPES
+from native_library import needs_native
 from ostro.engine.load import locate
 from ostro.errors import CheckpointError, MemoryPlanError, OstroError
-from ostro.kernels.library import NativeLibrary, NoLibrary, load_library
+from ostro.kernels.library import NoLibrary
 from ostro.runtime.environment import Environment
 from ostro.runtime.memory import Memory
 from ostro.runtime.progress import SilentProgress
-from ostro.weights.checkpoint import open_checkpoint
-from ostro.weights.convert import writable_layout, write_model
-from ostro.weights.tokenizer_files import TokenizerFiles
-from tiny import save_tiny
+from tiny import save_gguf, save_tiny
 from tiny_chat import ANSWER, save_babbler, save_speller
 
 SILENT = SilentProgress()
@@ -27,23 +24,7 @@ def env(tmp_path: Path) -> Environment:
     return Environment(home=tmp_path / "home")
 
 
-def save_gguf(path: Path, folder: Path, kind: str | None = None) -> Path:
-    checkpoint = open_checkpoint(folder)
-    write_model(
-        checkpoint,
-        TokenizerFiles.beside(folder),
-        path,
-        layout=writable_layout("gguf", checkpoint.geometry),
-        kind=None if kind is None else WEIGHT_TYPES[kind],
-        progress=SILENT,
-        name="tiny",
-    )
-    return path
-
-
-@pytest.mark.skipif(
-    not isinstance(load_library(), NativeLibrary), reason="the native library is not built"
-)
+@needs_native
 @pytest.mark.parametrize(
     ("stored", "name"),
     [(torch.float32, "F32"), (torch.bfloat16, "BF16"), (torch.float16, "F16")],
@@ -55,9 +36,7 @@ def test_a_dense_checkpoint_computes_in_its_own_type(tmp_path, stored, name) -> 
     assert llm.logits([1, 2]).dtype == torch.float32
 
 
-@pytest.mark.skipif(
-    not isinstance(load_library(), NativeLibrary), reason="the native library is not built"
-)
+@needs_native
 def test_a_quantised_checkpoint_computes_as_stored(tmp_path) -> None:
     path = save_gguf(tmp_path / "m.gguf", save_babbler(tmp_path / "m"), "Q8_0")
     llm = ostro.load(path, progress=SILENT)
@@ -155,9 +134,7 @@ def test_the_environment_gives_the_threads_unless_told(tmp_path, env) -> None:
         torch.set_num_threads(before)
 
 
-@pytest.mark.skipif(
-    not isinstance(load_library(), NativeLibrary), reason="the native library is not built"
-)
+@needs_native
 def test_what_does_not_fit_is_refused_before_it_is_read(tmp_path, monkeypatch) -> None:
     def fail(*_, **__):
         raise AssertionError("weights were read")

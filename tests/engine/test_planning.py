@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from ostro.config import WEIGHT_TYPES, make_plan
-from ostro.engine.planning import cache_type, compute_type, describe_model, plan_model, require_fit
+from ostro.config.weight_types import cache_type
+from ostro.engine.planning import compute_type, describe_model, plan_model, require_fit
 from ostro.errors import MemoryPlanError, OstroError
 from ostro.runtime.environment import Environment
 from ostro.runtime.memory import Memory

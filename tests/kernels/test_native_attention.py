@@ -4,18 +4,18 @@ from dataclasses import dataclass, field
 
 import pytest
 import torch
-from kernels_native import contexts
-from random_blocks import TYPES, Packed
 from torch import Tensor
 
+from native_library import contexts
 from ostro.config import Geometry
-from ostro.kernels.attention import Span, append_kv, paged_attention
+from ostro.kernels.attention import Span
 from ostro.kernels.dispatch import torch_kernels
 from ostro.kernels.native import NativeContext
 from ostro.kernels.rms_norm import rms_norm
 from ostro.kernels.rope import rope_angles, rotate
 from ostro.kernels.structures import AttentionLayer
 from ostro.model.cache import PAGE_SLOTS, PagedKVCache
+from random_blocks import TYPES, Packed
 
 EPS, THETA = 1e-5, 1e4
 LONG = 1100  # Past two segments of 512 keys.
@@ -70,12 +70,17 @@ class Layer:
             geometry, torch_kernels(), num_pages=pages, kind=kind, device=torch.device("cpu")
         )
 
+    def angles(self, spans: list[Span]) -> tuple[Tensor, Tensor]:
+        news = [span.rows.stop - span.rows.start for span in spans]
+        positions = [
+            torch.arange(span.length - new, span.length)
+            for span, new in zip(spans, news, strict=True)
+        ]
+        return rope_angles(torch.cat(positions), self.head_dim, THETA)
+
     def run(self, x_TD: Tensor, cache: PagedKVCache, spans: list[Span]) -> Tensor:
         """The layer on a copy of ``x_TD``."""
-        positions = torch.cat(
-            [torch.arange(s.length - (s.rows.stop - s.rows.start), s.length) for s in spans]
-        )
-        step = cache.step(spans).native_step(*rope_angles(positions, self.head_dim, THETA))
+        step = cache.step(spans).native_step(*self.angles(spans))
         out = x_TD.clone()
         self.context.attention_layer(self.struct, out, step, cache.layer_pages[0])
         return out
@@ -83,28 +88,13 @@ class Layer:
     def twin(self, x_TD: Tensor, cache: PagedKVCache, spans: list[Span]) -> Tensor:
         """The same by plain PyTorch on the numbers."""
         w = [packed.numbers for packed in self.packed]
-        positions = torch.cat(
-            [torch.arange(s.length - (s.rows.stop - s.rows.start), s.length) for s in spans]
-        )
-        angles = rope_angles(positions, self.head_dim, THETA)
+        angles, step = self.angles(spans), cache.step(spans)
         h = rms_norm(x_TD, self.norm, EPS)
         q, k, v = (h @ w[i].T for i in range(3))
         q, k, v = (t.unflatten(-1, (-1, self.head_dim)) for t in (q, k, v))
-        slots = torch.cat(
-            [
-                s.pages[p // PAGE_SLOTS] * PAGE_SLOTS + p % PAGE_SLOTS
-                for s, p in zip(spans, positions.split(_counts(spans)), strict=True)
-            ]
-        )
-        append_kv(cache.keys[0], cache.values[0], rotate(k, *angles), v, slots)
-        mixed = paged_attention(
-            rotate(q, *angles), cache.keys[0], cache.values[0], spans, self.window
-        )
+        step.append(0, rotate(k, *angles), v)
+        mixed = step.attend(0, rotate(q, *angles))
         return x_TD + mixed.flatten(1) @ w[3].T
-
-
-def _counts(spans: list[Span]) -> list[int]:
-    return [span.rows.stop - span.rows.start for span in spans]
 
 
 def _random(rows: int, columns: int, seed: int = 0) -> Tensor:

@@ -4,15 +4,15 @@ import ctypes
 
 import pytest
 import torch
-from kernels_native import contexts
-from random_blocks import TYPES, Packed
 from torch import Tensor
 
+from native_library import contexts
 from ostro.kernels.experts import mix_experts
 from ostro.kernels.native import NativeContext, PackedExperts
 from ostro.kernels.rms_norm import rms_norm
 from ostro.kernels.router import route
 from ostro.kernels.structures import Expert, ExpertsLayer, Matrix
+from random_blocks import TYPES, Packed
 
 D, F, E, EPS = 256, 512, 8, 1e-5
 DENSE = ("F32", "F16", "BF16")

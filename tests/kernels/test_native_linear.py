@@ -2,7 +2,8 @@
 
 import pytest
 import torch
-from kernels_native import contexts, library
+
+from native_library import contexts, library
 from random_blocks import TYPES, Packed
 
 DENSE = ("F32", "F16", "BF16")

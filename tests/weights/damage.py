@@ -13,14 +13,11 @@ from pathlib import Path
 
 import torch
 
-from ostro.config import WEIGHT_TYPES
 from ostro.errors import OstroError
 from ostro.kernels.dispatch import torch_kernels
 from ostro.runtime.progress import SilentProgress
 from ostro.weights.checkpoint import open_checkpoint
-from ostro.weights.convert import WRITABLE_LAYOUTS, write_model
 from ostro.weights.load import load_model
-from ostro.weights.tokenizer_files import TokenizerFiles
 
 
 def damaged(data: bytes, rng: random.Random, reach: int) -> bytes:
@@ -72,19 +69,10 @@ def read_or_refuse(path: Path) -> bool:
 
 def tiny_files(folder: Path) -> dict[Path, Path]:
     """A tiny model as GGUF and as safetensors: the model's path, and the file to be damaged."""
-    from tiny import save_tiny
+    from tiny import save_gguf, save_tiny
 
     hf = save_tiny(folder / "hf")
-    gguf = folder / "tiny.gguf"
-    write_model(
-        open_checkpoint(hf),
-        TokenizerFiles(None),
-        gguf,
-        layout=WRITABLE_LAYOUTS["gguf"],
-        kind=WEIGHT_TYPES["Q4_1"],
-        progress=SilentProgress(),
-        name="tiny",
-    )
+    gguf = save_gguf(folder / "tiny.gguf", hf, "Q4_1")
     return {gguf: gguf, hf: hf / "model.safetensors"}
 
 

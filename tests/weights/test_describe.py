@@ -8,14 +8,11 @@ import pytest
 from fake_hub import FakeHub, running
 from ostro.config import PRESETS
 from ostro.runtime.environment import Environment
-from ostro.runtime.progress import SilentProgress
 from ostro.weights.checkpoint import open_checkpoint
-from ostro.weights.convert import WRITABLE_LAYOUTS, write_model
 from ostro.weights.describe import describe_hub
 from ostro.weights.hf_config import config_from_geometry
 from ostro.weights.mistral_params import params_from_geometry
-from ostro.weights.tokenizer_files import TokenizerFiles
-from tiny import save_tiny
+from tiny import save_gguf, save_tiny
 
 GEOMETRY = PRESETS["mixtral-8x7b"]
 
@@ -54,17 +51,8 @@ def test_mistral_by_params(hub: FakeHub, env: Environment) -> None:
 
 
 def test_gguf_by_its_head(hub: FakeHub, env: Environment, tmp_path: Path) -> None:
-    original = open_checkpoint(save_tiny(tmp_path / "tiny"))
-    path = tmp_path / "tiny.gguf"
-    write_model(
-        original,
-        TokenizerFiles(None),
-        path,
-        layout=WRITABLE_LAYOUTS["gguf"],
-        kind=None,
-        progress=SilentProgress(),
-        name="tiny",
-    )
+    folder = save_tiny(tmp_path / "tiny")
+    original, path = open_checkpoint(folder), save_gguf(tmp_path / "tiny.gguf", folder)
     hub.models["org/tiny"] = {"tiny.gguf": path.read_bytes()}
     found = describe_hub(env, "org/tiny/tiny.gguf")
     assert found.geometry == original.geometry

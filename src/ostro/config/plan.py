@@ -11,7 +11,7 @@ from ostro.config.arithmetic import (
     weight_bytes,
 )
 from ostro.config.geometry import Geometry
-from ostro.config.weight_types import WEIGHT_TYPES, WeightType
+from ostro.config.weight_types import WeightType, cache_type
 from ostro.errors import OstroError
 
 # Activations, logits and the allocator's slack; measured on the demo and on tiny models.
@@ -75,14 +75,15 @@ def make_plan(
     memory_bytes: int,
     read_bandwidth: float,
     stored_bytes: int | None = None,
-    cache: WeightType = WEIGHT_TYPES["F16"],
+    cache: WeightType | None = None,
     context: int | None = None,
     batch: int = 1,
 ) -> Plan:
     """Plan ``batch`` sequences of ``context`` tokens each (default: the model's own limit).
 
-    ``compute`` is the type in memory and ``cache`` that of keys and values. ``stored_bytes`` is
-    the exact size on disk where it is known; else it follows from ``stored``.
+    ``compute`` is the type in memory and ``cache`` that of keys and values (default: what
+    :func:`cache_type` says). ``stored_bytes`` is the exact size on disk where it is known; else it
+    follows from ``stored``.
     """
     limit = geometry.context_length
     context = limit if context is None else context
@@ -93,6 +94,7 @@ def make_plan(
     counts = count_parameters(geometry)
     weights = weight_bytes(geometry, stored) if stored_bytes is None else stored_bytes
     resident = weights if compute == stored else weight_bytes(geometry, compute)
+    cache = cache_type(compute) if cache is None else cache
     kv = kv_bytes_per_token(geometry, cache)
     workspace = workspace_bytes(geometry, batch)
     required = resident + kv * context * batch + workspace

@@ -85,6 +85,11 @@ def weight_type(name: str) -> WeightType:
         raise OstroError(f"unknown weight type {name!r}; known: {known}") from None
 
 
+def cache_type(compute: WeightType) -> WeightType:
+    """What keys and values are kept in: as dense weights are, F16 beside quantised ones."""
+    return compute if compute.is_dense else WEIGHT_TYPES["F16"]
+
+
 def fitting_type(wanted: WeightType, columns: int) -> WeightType:
     """``wanted``, or what replaces it in a matrix whose rows are not whole blocks of it."""
     if columns % wanted.block_size == 0:

@@ -6,8 +6,9 @@ from pathlib import Path
 import torch
 
 from ostro.config import WEIGHT_TYPES, Geometry
+from ostro.config.weight_types import cache_type
 from ostro.engine.llm import LLM
-from ostro.engine.planning import cache_type, compute_type, require_fit
+from ostro.engine.planning import compute_type, require_fit
 from ostro.errors import OstroError
 from ostro.kernels.dispatch import torch_kernels
 from ostro.kernels.library import NativeLibrary, NoLibrary, load_library

@@ -29,11 +29,6 @@ def compute_type(stored: WeightType, *, native: bool = True) -> WeightType:
     return stored if stored.is_dense else WEIGHT_TYPES["F16"]
 
 
-def cache_type(compute: WeightType) -> WeightType:
-    """What keys and values are kept in: as dense weights are, F16 beside quantised ones."""
-    return compute if compute.is_dense else WEIGHT_TYPES["F16"]
-
-
 def describe_model(model: str, environment: Environment) -> Description:
     """What is known of a path, a model in the store, a preset, or a hub id; nothing is loaded."""
     path = Path(model).expanduser()
@@ -73,7 +68,6 @@ def plan_model(
         model=model.name,
         stored=stored,
         compute=compute_type(stored),
-        cache=cache_type(compute_type(stored)),
         stored_bytes=model.stored_bytes if stored == model.stored_type else None,
         memory_bytes=read_memory().available if memory_bytes is None else memory_bytes,
         read_bandwidth=read_bandwidth(environment.home, count),
@@ -92,7 +86,6 @@ def require_fit(model: Description, compute: WeightType, context: int) -> None:
         stored_bytes=model.stored_bytes,
         memory_bytes=read_memory().available,
         read_bandwidth=0.0,
-        cache=cache_type(compute),
         context=context,
     )
     if plan.fits:

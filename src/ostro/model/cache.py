@@ -16,15 +16,11 @@ from ostro.kernels.attention import Span
 from ostro.kernels.dispatch import Kernels
 from ostro.kernels.native import TYPE_NUMBERS, NativeStep, native_step
 from ostro.kernels.structures import Pages
+from ostro.runtime.settings import TYPE_OF_DTYPE
 
 PAGE_SLOTS = 32
 
-CACHE_DTYPES = {
-    "F32": torch.float32,
-    "F16": torch.float16,
-    "BF16": torch.bfloat16,
-    "Q8_0": torch.int8,
-}
+CACHE_DTYPES = {name: dtype for dtype, name in TYPE_OF_DTYPE.items()} | {"Q8_0": torch.int8}
 
 
 class KVCache(Protocol):

@@ -23,8 +23,9 @@ from torch import Tensor, nn
 
 from ostro.config import Geometry
 from ostro.kernels.dispatch import Kernels
-from ostro.model.cache import CACHE_DTYPES, KVCache
+from ostro.model.cache import KVCache
 from ostro.model.packed import PackedAttention, PackedEnds, PackedFeedForward
+from ostro.runtime.settings import TYPE_OF_DTYPE
 
 
 class Mixtral(nn.Module):
@@ -59,8 +60,7 @@ class Mixtral(nn.Module):
         """What keys and values are kept in unless somebody says otherwise."""
         if self.packed is not None:
             return self.packed.cache_type
-        names = {dtype: name for name, dtype in CACHE_DTYPES.items()}
-        return names[self.embedding_VD.dtype]
+        return TYPE_OF_DTYPE[self.embedding_VD.dtype]
 
     def forward(
         self, tokens_T: Tensor, positions_T: Tensor, cache: KVCache, rows: Tensor | None = None

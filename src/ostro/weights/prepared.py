@@ -13,6 +13,7 @@ import mmap
 import os
 import shutil
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
@@ -29,7 +30,6 @@ from ostro.runtime.progress import Progress
 from ostro.weights.checkpoint import Checkpoint, check_finite
 from ostro.weights.quantise import to_type
 from ostro.weights.slots import Kind, Slot, slot_shape
-from ostro.weights.stored import StoredTensor
 
 # Raised with every change of the packed form or of this file's own.
 _VERSION = 1
@@ -51,6 +51,7 @@ class RecordKey(NamedTuple):
 class Record:
     """Where a record lies in the file, and which matrices follow one another in it."""
 
+    number: int
     key: RecordKey
     slots: tuple[Slot, ...]
     types: tuple[str, ...]
@@ -109,12 +110,7 @@ class PreparedWeights:
             self._map = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
         self._base = int(np.frombuffer(self._map, dtype=np.uint8).ctypes.data)
         self._sums = _read_sums(self._map, len(records))
-        self._numbers = {record.key: number for number, record in enumerate(records)}
         self._rebuilt: dict[RecordKey, torch.Tensor] = {}
-
-    def types(self, key: RecordKey) -> tuple[str, ...]:
-        """The types of a record's matrices."""
-        return self._records[key].types
 
     def matrices(self, key: RecordKey, *, absent: bool = False) -> list[Matrix]:
         """Descriptors of a record's matrices; with ``absent``, without data and unread."""
@@ -132,25 +128,17 @@ class PreparedWeights:
         if record.key in self._rebuilt:
             return self._rebuilt[record.key].data_ptr()
         address = self._base + record.offset
-        number = self._numbers[record.key]
-        if self._context.checksum(address, record.bytes) == self._sums[number]:
+        if self._context.checksum(address, record.bytes) == self._sums[record.number]:
             return address
         data = pack_record(self._checkpoint, self._context, record)
         self._rebuilt[record.key] = data
-        self._mend(record, number, data)
+        self._mend(record, data)
         return data.data_ptr()
 
-    def _mend(self, record: Record, number: int, data: torch.Tensor) -> None:
+    def _mend(self, record: Record, data: torch.Tensor) -> None:
         """Write a rebuilt record back. If that fails, it will be rebuilt again next time."""
-        total = self._context.checksum(data.data_ptr(), record.bytes)
-        try:
-            with self.path.open("r+b") as file:
-                file.seek(record.offset)
-                file.write(data.numpy().data)
-                file.seek(_sum_offset(number))
-                file.write(total.to_bytes(8, "little"))
-        except OSError:
-            pass
+        with suppress(OSError), self.path.open("r+b") as file:
+            _write_record(file, record, data, self._context)
 
 
 def prepare(
@@ -187,13 +175,13 @@ def plan_records(checkpoint: Checkpoint, context: NativeContext) -> list[Record]
     keys = list(record_keys(checkpoint.geometry))
     offset = _rounded(_sum_offset(len(keys)))
     records = []
-    for key, slots in keys:
+    for number, (key, slots) in enumerate(keys):
         types, size = [], 0
         for slot in slots:
             kind = native_type(checkpoint.files.infos[checkpoint.table[slot].tensor].type).name
             types.append(kind)
             size += context.packed_bytes(kind, *slot_shape(checkpoint.geometry, slot.kind))
-        records.append(Record(key, slots, tuple(types), offset, size))
+        records.append(Record(number, key, slots, tuple(types), offset, size))
         offset += _rounded(size)
     return records
 
@@ -203,7 +191,7 @@ def pack_record(checkpoint: Checkpoint, context: NativeContext, record: Record) 
     data = torch.empty(record.bytes, dtype=torch.uint8)
     address = data.data_ptr()
     for slot, kind in zip(record.slots, record.types, strict=True):
-        stored = _as_type(checkpoint.read(slot), kind)
+        stored = to_type(checkpoint.read(slot), WEIGHT_TYPES[kind])
         if stored.type.is_dense:
             check_finite(stored.data, checkpoint.file_of(slot))
         rows, columns = stored.shape
@@ -226,10 +214,6 @@ def content_key(checkpoint: Checkpoint) -> str:
         for start in (0, flat.numel() // 2, max(flat.numel() - _SAMPLE, 0)):
             digest.update(flat[start : start + _SAMPLE].numpy().data)
     return digest.hexdigest()[:32]
-
-
-def _as_type(stored: StoredTensor, kind: str) -> StoredTensor:
-    return to_type(stored, WEIGHT_TYPES[kind])
 
 
 def _rounded(size: int) -> int:
@@ -282,17 +266,17 @@ def _write(
     ):
         file.truncate(_end(records))
         file.write(_header(records))
-        for number, record in enumerate(records):
-            _write_record(file, number, record, pack_record(checkpoint, context, record), context)
+        for record in records:
+            _write_record(file, record, pack_record(checkpoint, context, record), context)
             advance(record.bytes)
 
 
 def _write_record(
-    file: BinaryIO, number: int, record: Record, data: torch.Tensor, context: NativeContext
+    file: BinaryIO, record: Record, data: torch.Tensor, context: NativeContext
 ) -> None:
     file.seek(record.offset)
     file.write(data.numpy().data)
-    file.seek(_sum_offset(number))
+    file.seek(_sum_offset(record.number))
     file.write(context.checksum(data.data_ptr(), record.bytes).to_bytes(8, "little"))
 
 

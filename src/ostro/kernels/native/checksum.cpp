@@ -47,7 +47,8 @@ uint64_t checksum(ThreadPool& pool, const uint8_t* data, int64_t bytes) {
   const int64_t pieces = (bytes + kPiece - 1) / kPiece;
   std::vector<uint64_t> sums(static_cast<size_t>(pieces));
   pool.run(pieces, [&](int64_t i, int) {
-    sums[static_cast<size_t>(i)] = piece_sum(data + i * kPiece, std::min(kPiece, bytes - i * kPiece));
+    const int64_t start = i * kPiece;
+    sums[static_cast<size_t>(i)] = piece_sum(data + start, std::min(kPiece, bytes - start));
   });
   uint64_t total = 0;
   for (uint64_t sum : sums) total = stir(total, sum);

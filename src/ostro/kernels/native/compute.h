@@ -16,6 +16,8 @@ struct Compute {
                            int32_t* chosen, float* weights, uint8_t* missing);
   int32_t (*head)(ostro_context&, const float* norm, float eps, const ostro_matrix&, int64_t rows,
                   const float* x, float* logits);
+  int32_t (*quantise_rows)(ostro_context&, int32_t type, const float* source, uint8_t* target,
+                           int64_t rows, int64_t columns);
 };
 
 namespace avx2 { extern const Compute kCompute; }

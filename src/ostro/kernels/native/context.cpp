@@ -5,6 +5,7 @@
 
 #include "activations.h"
 #include "checksum.h"
+#include "isa.h"
 #include "pack.h"
 
 namespace {
@@ -12,21 +13,12 @@ namespace {
 using ostro::Compute;
 using ostro::WeightType;
 
-bool has_avx512() {
-  return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl") &&
-         __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") &&
-         __builtin_cpu_supports("avx512vnni");
-}
-
-bool has_avx2() {
-  return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
-         __builtin_cpu_supports("f16c");
-}
-
+// The functions for the best instruction set there is, or for the one that is named.
 const Compute* functions(const char* wanted) {
   const auto suits = [&](const char* name) { return !*wanted || !std::strcmp(wanted, name); };
-  if (suits("avx512") && has_avx512()) return &ostro::avx512::kCompute;
-  if (suits("avx2") && has_avx2()) return &ostro::avx2::kCompute;
+  const ostro::Isa best = ostro::best_isa();
+  if (suits("avx512") && best >= ostro::Isa::avx512) return &ostro::avx512::kCompute;
+  if (suits("avx2") && best >= ostro::Isa::avx2) return &ostro::avx2::kCompute;
   return nullptr;
 }
 
@@ -55,6 +47,11 @@ void ostro_pack(ostro_context* context, int32_t type, const void* source, int64_
     ostro::pack_group(kind, static_cast<const uint8_t*>(source), rows, columns, group,
                       static_cast<uint8_t*>(target) + group * bytes);
   });
+}
+
+int32_t ostro_quantise(ostro_context* context, int32_t type, const float* source, uint8_t* target,
+                       int64_t rows, int64_t columns) {
+  return context->compute.quantise_rows(*context, type, source, target, rows, columns);
 }
 
 uint64_t ostro_checksum(ostro_context* context, const void* data, int64_t bytes) {

@@ -9,37 +9,30 @@ namespace ostro {
 
 class Scratch {
  public:
+  // What a call wants: so many numbers, and the pointer that will be set to them.
+  class Part {
+   public:
+    template <class T>
+    Part(T*& pointer, int64_t count)
+        : pointer_(&pointer), bytes_(count * static_cast<int64_t>(sizeof(T))) {}
+
+   private:
+    friend class Scratch;
+    void* pointer_;
+    int64_t bytes_;
+  };
+
   Scratch() = default;
   ~Scratch() { std::free(block_); }
   Scratch(const Scratch&) = delete;
   Scratch& operator=(const Scratch&) = delete;
 
-  // Begin a call that will take these many bytes, part by part; false if memory is short. What
-  // earlier calls took is gone.
-  bool begin(std::initializer_list<int64_t> parts) {
-    int64_t bytes = 0;
-    for (int64_t part : parts) bytes += rounded(part);
-    used_ = 0;
-    if (bytes <= size_) return true;
-    std::free(block_);
-    block_ = static_cast<char*>(std::aligned_alloc(kAlignment, static_cast<size_t>(bytes)));
-    size_ = block_ ? bytes : 0;
-    return block_ != nullptr;
-  }
-
-  template <class T>
-  T* take(int64_t bytes) {
-    char* part = block_ + used_;
-    used_ += rounded(bytes);
-    return reinterpret_cast<T*>(part);
-  }
+  // Memory for all parts at once; false if it is short. What earlier calls reserved is gone.
+  bool reserve(std::initializer_list<Part> parts);
 
  private:
-  static constexpr int64_t kAlignment = 64;
-  static int64_t rounded(int64_t bytes) { return (bytes + kAlignment - 1) / kAlignment * kAlignment; }
-
   char* block_ = nullptr;
-  int64_t size_ = 0, used_ = 0;
+  int64_t size_ = 0;
 };
 
 }  // namespace ostro

@@ -2,6 +2,8 @@
 
 #include <unistd.h>
 
+#include <cassert>
+
 #if defined(__x86_64__)
 #include <immintrin.h>
 #endif
@@ -26,7 +28,8 @@ ThreadPool::ThreadPool(int threads) : threads_(threads < 1 ? 1 : threads) {}
 ThreadPool::~ThreadPool() {
   if (!workers_) return;
   if (process_ != getpid()) {
-    workers_.release();  // These threads live in the parent: there is nothing to join.
+    // These threads live in the parent: there is nothing to join.
+    static_cast<void>(workers_.release());
     return;
   }
   stopping_ = true;
@@ -38,7 +41,7 @@ ThreadPool::~ThreadPool() {
 void ThreadPool::start_threads() {
   const long process = getpid();
   if (workers_ && process_ == process) return;
-  workers_.release();
+  static_cast<void>(workers_.release());  // As in the destructor: after a fork, none to join.
   process_ = process;
   sleepers_ = 0;
   workers_ = std::make_unique<std::vector<std::thread>>();
@@ -48,6 +51,7 @@ void ThreadPool::start_threads() {
 }
 
 void ThreadPool::run_erased(int64_t count, Function function, void* self) {
+  assert(count <= kMostPieces);
   if (threads_ == 1 || count <= 1) {
     for (int64_t index = 0; index < count; ++index) function(self, index, 0);
     return;

@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <memory>
 #include <thread>
+#include <type_traits>
 #include <vector>
 
 namespace ostro {
@@ -24,7 +25,7 @@ class ThreadPool {
 
   // Call piece(index, thread) for every index in [0, count), and return when all are done.
   // `thread` is below size() and differs between pieces that run at the same time.
-  // One caller at a time. A piece must neither throw nor call run().
+  // One caller at a time, at most kMostPieces. A piece must neither throw nor call run().
   template <class Piece>
   void run(int64_t count, Piece&& piece) {
     using Type = std::remove_reference_t<Piece>;

@@ -48,6 +48,9 @@ constexpr int64_t row_bytes(WeightType type, int64_t columns) {
 
 constexpr int64_t group_count(int64_t rows) { return (rows + kGroupRows - 1) / kGroupRows; }
 
+// Rows with the padding of the last group.
+constexpr int64_t padded_rows(int64_t rows) { return group_count(rows) * kGroupRows; }
+
 constexpr int64_t group_bytes(WeightType type, int64_t columns) {
   return kGroupRows * row_bytes(type, columns);
 }

@@ -16,11 +16,27 @@ constexpr int64_t kSegment = kSegmentPages * kSlots;
 constexpr int64_t kMostHeadDim = 256;
 constexpr float kNothing = -1e30f;  // A score that no softmax sees, and still a number.
 
-// A query, and the keys [first, last) that it may see.
-struct Query {
-  const float* q;  // [d], scaled by 1 / sqrt(d) already.
+// Keys from `first` to before `last`.
+struct Range {
   int64_t first, last;
 };
+
+// A query, and the keys that it may see.
+struct Query {
+  const float* q;  // [d], scaled by 1 / sqrt(d) already.
+  float* out;      // [d]
+  Range keys;
+};
+
+// The keys that some of the queries see.
+inline Range seen_by(const Query* queries, int64_t count) {
+  Range all = {INT64_MAX, 0};
+  for (int64_t n = 0; n < count; ++n) {
+    all.first = std::min(all.first, queries[n].keys.first);
+    all.last = std::max(all.last, queries[n].keys.last);
+  }
+  return all;
+}
 
 // What a query has gathered: sum over keys of e^(score - most), and of that times the values.
 struct Gathered {
@@ -87,8 +103,9 @@ inline void page_scores(const HeadPage<Store>& page, const Query* queries, int64
 // Scores [32] of keys from `start` on become e^(score - most), zero where the query must not see.
 inline void page_weights(const Query& query, int64_t start, float* scores, Gathered& g, int64_t d) {
   const Floats slots = _mm256_setr_ps(0, 1, 2, 3, 4, 5, 6, 7);
-  const Floats first = spread(static_cast<float>(std::max<int64_t>(query.first - start, 0)));
-  const Floats last = spread(static_cast<float>(std::clamp<int64_t>(query.last - start, 0, kSlots)));
+  const Floats first = spread(static_cast<float>(std::max<int64_t>(query.keys.first - start, 0)));
+  const int64_t end = std::clamp<int64_t>(query.keys.last - start, 0, kSlots);
+  const Floats last = spread(static_cast<float>(end));
   Floats seen[4], most = spread(g.most);
   for (int part = 0; part < 4; ++part) {
     const Floats slot = _mm256_add_ps(slots, spread(8.0f * static_cast<float>(part)));
@@ -155,11 +172,7 @@ template <class Store, int Q>
 inline void attend_segment(const ostro_pages& pages, const int64_t* table, int64_t segment,
                            int64_t head, int64_t kv_heads, int64_t d, const Query* queries,
                            Gathered* gathered) {
-  int64_t first = queries[0].first, last = queries[0].last;
-  for (int n = 1; n < Q; ++n) {
-    first = std::min(first, queries[n].first);
-    last = std::max(last, queries[n].last);
-  }
+  const auto [first, last] = seen_by(queries, Q);
   for (int n = 0; n < Q; ++n) clear(gathered[n], d);
   const int64_t begin = std::max(first / kSlots, segment * kSegmentPages);
   const int64_t end = std::min((last + kSlots - 1) / kSlots, (segment + 1) * kSegmentPages);

@@ -45,13 +45,21 @@ class Forms {
     }
   }
 
-  void write(const float* x, int64_t row) const {
+  // Columns [first, first + count) of a row that is written once; they are whole blocks.
+  void write_part(const float* x, int64_t row, int64_t first, int64_t count) const {
     for (int i = 0; i < kForms; ++i) {
       if (!wanted_[i]) continue;
       const RowForm form = static_cast<RowForm>(i);
+      write_form(form, x, count, data_[i] + row * size(i) + form_bytes(form, first));
+    }
+  }
+
+  void write(const float* x, int64_t row) const {
+    write_part(x, row, 0, columns_);
+    for (int i = 0; i < kForms; ++i) {
+      const RowForm form = static_cast<RowForm>(i);
+      if (!wanted_[i] || rows_of(form, precision_) == 1) continue;
       uint8_t* target = data_[i] + row * size(i);
-      write_form(form, x, columns_, target);
-      if (rows_of(form, precision_) == 1) continue;
       float rest[kMostDim];
       std::copy_n(x, columns_, rest);
       subtract_form(form, target, columns_, rest);

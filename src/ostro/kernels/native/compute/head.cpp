@@ -11,15 +11,18 @@ template <class Write>
 int32_t product(ostro_context& context, const ostro_matrix& matrix, int64_t count,
                 Precision precision, float* y, Write&& write) {
   Forms forms({&matrix}, count, precision);
-  const int64_t stride = group_count(matrix.rows) * kGroupRows;
+  const int64_t stride = padded_rows(matrix.rows);
   const bool exact = stride == matrix.rows;  // Else the last group needs more room than y has.
-  const int64_t padded = exact ? 0 : count * stride * 4;
-  if (!context.scratch.begin({forms.bytes(), padded})) return -1;
-  forms.place(context.scratch.take<uint8_t>(forms.bytes()));
-  float* out = exact ? y : context.scratch.take<float>(padded);
+  uint8_t* form_memory;
+  float* out;
+  if (!context.scratch.reserve({{form_memory, forms.bytes()}, {out, exact ? 0 : count * stride}})) {
+    return -1;
+  }
+  forms.place(form_memory);
+  if (exact) out = y;
   context.pool.run(count, [&](int64_t row, int) { write(forms, row); });
   context.pool.run(pieces(matrix), [&](int64_t index, int) {
-    multiply_piece(matrix, index, forms, count, out, stride);
+    multiply_piece(matrix, index, forms, 0, count, out);
   });
   for (int64_t row = 0; !exact && row < count; ++row) {
     std::copy_n(out + row * stride, matrix.rows, y + row * matrix.rows);
@@ -32,18 +35,20 @@ int32_t product(ostro_context& context, const ostro_matrix& matrix, int64_t coun
 int32_t head(ostro_context& context, const float* norm, float eps, const ostro_matrix& matrix,
              int64_t rows, const float* x, float* logits) {
   const int64_t D = matrix.columns;
-  return product(context, matrix, rows, Precision::Twice, logits, [&](const Forms& forms, int64_t row) {
+  const auto write = [&](const Forms& forms, int64_t row) {
     float h[kMostDim];
     rms_norm(x + row * D, norm, D, eps, h);
     forms.write(h, row);
-  });
+  };
+  return product(context, matrix, rows, Precision::Twice, logits, write);
 }
 
 int32_t linear(ostro_context& context, const ostro_matrix& matrix, int64_t count, const float* x,
                float* y) {
-  return product(context, matrix, count, Precision::Once, y, [&](const Forms& forms, int64_t row) {
+  const auto write = [&](const Forms& forms, int64_t row) {
     forms.write(x + row * matrix.columns, row);
-  });
+  };
+  return product(context, matrix, count, Precision::Once, y, write);
 }
 
 void read_rows(ostro_context& context, const ostro_matrix& matrix, const int64_t* rows,

@@ -13,7 +13,7 @@ constexpr int64_t kRowTile = 8;
 
 constexpr int64_t kMostPieceGroups = 64;
 
-// Groups for one piece: about 16 KiB of weights, so that pieces are many and claiming them is cheap.
+// Groups for one piece: about 16 KiB of weights: pieces are many, and claiming them is cheap.
 inline int64_t piece_groups(const ostro_matrix& matrix) {
   const int64_t bytes = group_bytes(type_of(matrix), matrix.columns);
   return std::clamp<int64_t>((16 << 10) / bytes, 1, kMostPieceGroups);
@@ -29,8 +29,8 @@ inline int64_t tile_rows(const ostro_matrix& matrix, const Forms& x) {
   return kRowTile / rows_of(row_form(type_of(matrix)), x.precision());
 }
 
-// out[i * stride + 8 * g + lane] for `groups` groups from `first` and `count` rows of x, the i-th of
-// which is row_at(i). At most kMostPieceGroups groups and tile_rows() rows.
+// out[i * stride + 8 * g + lane] for `groups` groups from `first` and `count` rows of x, of which
+// the i-th is row_at(i). At most kMostPieceGroups groups and tile_rows() rows.
 template <class RowAt>
 void multiply_tile(const ostro_matrix& matrix, int64_t first, int64_t groups, const Forms& x,
                    int64_t count, RowAt&& row_at, float* out, int64_t stride) {
@@ -51,14 +51,15 @@ void multiply_tile(const ostro_matrix& matrix, int64_t first, int64_t groups, co
   }
 }
 
-// Piece `index` of y [count, stride] = x W^T. Columns of y past the matrix's rows are written with
-// zeros if its rows do not fill the last group, so `stride` is at least 8 * group_count.
-inline void multiply_piece(const ostro_matrix& matrix, int64_t index, const Forms& x, int64_t count,
-                           float* y, int64_t stride) {
+// Piece `index` of rows [begin, end) of y = x W^T. A row of y has padded_rows() columns; those past
+// the matrix's rows are written with zeros.
+inline void multiply_piece(const ostro_matrix& matrix, int64_t index, const Forms& x, int64_t begin,
+                           int64_t end, float* y) {
+  const int64_t stride = padded_rows(matrix.rows);
   const int64_t step = piece_groups(matrix), first = index * step, tile = tile_rows(matrix, x);
   const int64_t groups = std::min(step, group_count(matrix.rows) - first);
-  for (int64_t row = 0; row < count; row += tile) {
-    multiply_tile(matrix, first, groups, x, std::min(tile, count - row),
+  for (int64_t row = begin; row < end; row += tile) {
+    multiply_tile(matrix, first, groups, x, std::min(tile, end - row),
                   [row](int64_t i) { return row + i; }, y + row * stride + first * kGroupRows,
                   stride);
   }

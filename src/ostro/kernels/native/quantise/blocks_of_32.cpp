@@ -4,7 +4,7 @@
 #include "pack.h"
 #include "search.h"
 
-namespace ostro::quantise {
+namespace ostro::OSTRO_ISA::quantise {
 namespace {
 
 constexpr int kSize = 32;
@@ -110,4 +110,4 @@ Codec q5_0() { return codec<Q5_0>(); }
 Codec q5_1() { return codec<Q5_1>(); }
 Codec q8_0() { return codec<Q8_0>(); }
 
-}  // namespace ostro::quantise
+}  // namespace ostro::OSTRO_ISA::quantise

@@ -1,11 +1,11 @@
-// How one storage type is written, and the table of all of them.
+// How one storage type is written, and a function for each that says so.
 #pragma once
 
 #include <cstdint>
 
 #include "lanes.h"
 
-namespace ostro::quantise {
+namespace ostro::OSTRO_ISA::quantise {
 
 // Every codec takes 256 numbers at a time: a super-block, or eight blocks of 32.
 constexpr int kGroup = 256;
@@ -19,27 +19,9 @@ struct Codec {
   Encode encode;
 };
 
-#if defined(__x86_64__)
-template <class Type>
-__attribute__((target("avx2"))) void encode_avx2(const float* numbers, uint8_t* target) {
-  Type::encode(numbers, target);
-}
-#endif
-
-template <class Type>
-void encode_anywhere(const float* numbers, uint8_t* target) {
-  Type::encode(numbers, target);
-}
-
-// A codec compiled for this processor. There is no fused arithmetic in either version, so their
-// bits are the same.
 template <class Type>
 Codec codec() {
-  Encode encode = encode_anywhere<Type>;
-#if defined(__x86_64__)
-  if (__builtin_cpu_supports("avx2")) encode = encode_avx2<Type>;
-#endif
-  return {Type::kNumber, Type::kBlockSize, Type::kBlockBytes, encode};
+  return {Type::kNumber, Type::kBlockSize, Type::kBlockBytes, Type::encode};
 }
 
 // One for each type, by family.
@@ -55,4 +37,4 @@ Codec q4_k();
 Codec q5_k();
 Codec q6_k();
 
-}  // namespace ostro::quantise
+}  // namespace ostro::OSTRO_ISA::quantise

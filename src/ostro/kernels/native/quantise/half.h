@@ -1,36 +1,21 @@
 // IEEE half precision, in which every block keeps its scales.
 #pragma once
 
-#include <bit>
-#include <cstdint>
-#include <cstring>
+#include <immintrin.h>
 
-namespace ostro::quantise {
+#include <cstdint>
+
+namespace ostro::OSTRO_ISA::quantise {
 
 constexpr float kLargestHalf = 65504.0f;
 
 // The nearest half, ties to even. Beyond the largest half the result is the largest half.
 inline uint16_t to_half(float value) {
-  const uint32_t bits = std::bit_cast<uint32_t>(value);
-  const uint32_t sign = bits >> 16 & 0x8000;
-  float size = std::bit_cast<float>(bits & 0x7fffffff);
-  if (size > kLargestHalf) size = kLargestHalf;
-  if (size < 0x1p-14f) {
-    // Subnormal halves are steps of 2^-24, which is what the last bit is worth beside 0.5.
-    return static_cast<uint16_t>(sign | (std::bit_cast<uint32_t>(size + 0.5f) & 0x7fff));
-  }
-  // The exponent's bias goes from 127 to 15, and 13 bits of the fraction are rounded away.
-  const uint32_t wide = std::bit_cast<uint32_t>(size) - (uint32_t{127 - 15} << 23);
-  return static_cast<uint16_t>(sign | (wide + 0x0fff + (wide >> 13 & 1)) >> 13);
+  const float size = __builtin_fminf(__builtin_fabsf(value), kLargestHalf);
+  return _cvtss_sh(__builtin_copysignf(size, value), _MM_FROUND_TO_NEAREST_INT);
 }
 
-inline float from_half(uint16_t half) {
-  const uint32_t sign = uint32_t{half} << 16 & 0x80000000, rest = half & 0x7fffu;
-  const float size = rest < 0x0400
-                         ? static_cast<float>(rest) * 0x1p-24f
-                         : std::bit_cast<float>((rest << 13) + (uint32_t{127 - 15} << 23));
-  return sign ? -size : size;
-}
+inline float from_half(uint16_t half) { return _cvtsh_ss(half); }
 
 inline float rounded_to_half(float value) { return from_half(to_half(value)); }
 
@@ -42,4 +27,4 @@ inline uint8_t* put_half(uint8_t* target, float value) {
   return target + 2;
 }
 
-}  // namespace ostro::quantise
+}  // namespace ostro::OSTRO_ISA::quantise

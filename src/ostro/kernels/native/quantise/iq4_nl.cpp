@@ -4,7 +4,7 @@
 #include "pack.h"
 #include "search.h"
 
-namespace ostro::quantise {
+namespace ostro::OSTRO_ISA::quantise {
 namespace {
 
 constexpr int kSize = 32, kCodes = 16;
@@ -63,4 +63,4 @@ struct IQ4_NL {
 
 Codec iq4_nl() { return codec<IQ4_NL>(); }
 
-}  // namespace ostro::quantise
+}  // namespace ostro::OSTRO_ISA::quantise

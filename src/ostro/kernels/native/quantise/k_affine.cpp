@@ -3,7 +3,7 @@
 #include "pack.h"
 #include "super_block.h"
 
-namespace ostro::quantise {
+namespace ostro::OSTRO_ISA::quantise {
 namespace {
 
 // 16 sub-blocks of 16; scale and minimum of a sub-block have four bits each.
@@ -72,4 +72,4 @@ Codec q2_k() { return codec<Q2_K>(); }
 Codec q4_k() { return codec<Q4_K>(); }
 Codec q5_k() { return codec<Q5_K>(); }
 
-}  // namespace ostro::quantise
+}  // namespace ostro::OSTRO_ISA::quantise

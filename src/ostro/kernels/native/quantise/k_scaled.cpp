@@ -3,7 +3,7 @@
 #include "pack.h"
 #include "super_block.h"
 
-namespace ostro::quantise {
+namespace ostro::OSTRO_ISA::quantise {
 namespace {
 
 constexpr int kSize = 16, kGroups = 2;
@@ -65,4 +65,4 @@ struct Q6_K {
 Codec q3_k() { return codec<Q3_K>(); }
 Codec q6_k() { return codec<Q6_K>(); }
 
-}  // namespace ostro::quantise
+}  // namespace ostro::OSTRO_ISA::quantise

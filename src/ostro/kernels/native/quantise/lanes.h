@@ -11,7 +11,7 @@
 // is ever passed by value, which compilers for different processors would do differently.
 #define OSTRO_INLINE inline __attribute__((always_inline))
 
-namespace ostro::quantise {
+namespace ostro::OSTRO_ISA::quantise {
 
 constexpr int kLanes = 8;
 using Floats = float __attribute__((vector_size(4 * kLanes)));
@@ -64,4 +64,4 @@ OSTRO_INLINE void store_codes(uint8_t* codes, int size, int i, Floats whole) {
   }
 }
 
-}  // namespace ostro::quantise
+}  // namespace ostro::OSTRO_ISA::quantise

@@ -5,7 +5,7 @@
 
 #include "lanes.h"
 
-namespace ostro::quantise {
+namespace ostro::OSTRO_ISA::quantise {
 
 // 32 codes, four bits of each: the second sixteen above the first. Returns the next byte's place.
 OSTRO_INLINE uint8_t* put_nibbles(uint8_t* target, const uint8_t* codes) {
@@ -56,4 +56,4 @@ OSTRO_INLINE uint8_t* put_halves_of_64(uint8_t* target, const uint8_t* codes) {
   return target + 128;
 }
 
-}  // namespace ostro::quantise
+}  // namespace ostro::OSTRO_ISA::quantise

@@ -1,15 +1,15 @@
-#include "quantise.h"
-
+// Quantising: numbers into GGUF's blocks, on all threads.
 #include <algorithm>
 #include <atomic>
 #include <cmath>
 #include <cstring>
 
+#include "../compute/layers.h"
 #include "../context.h"
 #include "codec.h"
 #include "half.h"
 
-namespace ostro::quantise {
+namespace ostro::OSTRO_ISA::quantise {
 namespace {
 
 // 16 thousand numbers: long enough that claiming a piece costs nothing beside it.
@@ -54,20 +54,24 @@ bool encode_piece(const Codec& codec, const float* source, uint8_t* target, int6
 }
 
 }  // namespace
-}  // namespace ostro::quantise
+}  // namespace ostro::OSTRO_ISA::quantise
 
-int32_t ostro_quantise(ostro_context* context, int32_t type, const float* source, uint8_t* target,
-                       int64_t rows, int64_t columns) {
-  using namespace ostro::quantise;
+namespace ostro::OSTRO_ISA {
+
+int32_t quantise_rows(ostro_context& context, int32_t type, const float* source, uint8_t* target,
+                      int64_t rows, int64_t columns) {
+  using namespace quantise;
   const Codec codec = find_codec(type);
   if (codec.encode == nullptr) return OSTRO_QUANTISE_UNKNOWN_TYPE;
   if (columns % codec.block_size != 0) return OSTRO_QUANTISE_PARTIAL_BLOCK;
   // Rows are whole blocks and lie without gaps, so where a row ends does not matter.
   const int64_t count = rows * columns, piece = kGroupsPerPiece * kGroup;
   std::atomic<bool> storable{true};
-  context->pool.run((count + piece - 1) / piece, [&](int64_t index, int) {
+  context.pool.run((count + piece - 1) / piece, [&](int64_t index, int) {
     const int64_t first = index * piece, end = std::min(first + piece, count);
     if (storable && !encode_piece(codec, source, target, first, end)) storable = false;
   });
   return storable ? OSTRO_QUANTISED : OSTRO_QUANTISE_UNSTORABLE;
 }
+
+}  // namespace ostro::OSTRO_ISA

@@ -8,7 +8,7 @@
 
 #include "lanes.h"
 
-namespace ostro::quantise {
+namespace ostro::OSTRO_ISA::quantise {
 
 // Eight blocks of N numbers, and how much an error of each number counts.
 template <int N>
@@ -168,4 +168,4 @@ OSTRO_INLINE Affine best_affine(const Blocks<N>& blocks, float high) {
   return best;
 }
 
-}  // namespace ostro::quantise
+}  // namespace ostro::OSTRO_ISA::quantise

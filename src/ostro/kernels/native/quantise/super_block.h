@@ -13,7 +13,7 @@
 #include "half.h"
 #include "search.h"
 
-namespace ostro::quantise {
+namespace ostro::OSTRO_ISA::quantise {
 
 constexpr int kRefits = 2;
 
@@ -253,4 +253,4 @@ class AffineSuperBlock {
   Scales best_;
 };
 
-}  // namespace ostro::quantise
+}  // namespace ostro::OSTRO_ISA::quantise

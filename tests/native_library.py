@@ -6,6 +6,10 @@ from ostro.errors import OstroError
 from ostro.kernels.library import NativeLibrary, load_library
 from ostro.kernels.native import NativeContext
 
+needs_native = pytest.mark.skipif(
+    not isinstance(load_library(), NativeLibrary), reason="the native library is not built"
+)
+
 
 def library() -> NativeLibrary:
     """The library; without one, tests of it are skipped with the reason."""
