@@ -2,14 +2,12 @@
 
 from pathlib import Path
 
-from ostro.cli.convert import tell_written
+from ostro.cli.convert import choose_quantiser, tell_written
 from ostro.cli.output import note
 from ostro.config.arithmetic import count_parameters
 from ostro.engine.load import locate
-from ostro.kernels.quantise import open_quantiser
 from ostro.runtime.environment import Environment
 from ostro.runtime.progress import TerminalProgress
-from ostro.runtime.settings import choose_settings
 from ostro.weights.checkpoint import open_checkpoint
 from ostro.weights.convert import require_full_precision, write_model
 from ostro.weights.layouts import GGUF
@@ -21,14 +19,10 @@ def run(
     model: str, target: Path, mix_name: str, threads: int | None, *, requantise: bool, as_json: bool
 ) -> None:
     """Write ``model`` to the GGUF file ``target`` in the types of a mix."""
-    environment, mix = Environment.read(), find_mix(mix_name)
-    checkpoint = open_checkpoint(locate(model, environment, TerminalProgress()).path)
+    mix = find_mix(mix_name)
+    checkpoint = open_checkpoint(locate(model, Environment.read(), TerminalProgress()).path)
     if not requantise:
         require_full_precision(checkpoint)
-    settings = choose_settings(threads=threads or environment.threads)
-    quantiser, obstacle = open_quantiser(settings.threads)
-    if obstacle is not None:
-        note(f"{obstacle.notice} (quantised plainly, a model also keeps less of itself)")
     written = write_model(
         checkpoint,
         TokenizerFiles.beside(checkpoint.path),
@@ -37,7 +31,7 @@ def run(
         kind=mix,
         progress=TerminalProgress(),
         name=checkpoint.path.stem,
-        quantise=quantiser,
+        quantise=choose_quantiser(threads),
         after_tensor=checkpoint.release_pages,
     )
     bits = 8 * written.bytes / count_parameters(checkpoint.geometry).total

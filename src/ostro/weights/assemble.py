@@ -13,7 +13,7 @@ from ostro.kernels.quantise_twin import quantise_twin
 from ostro.weights.layouts import Layout, Parts, Placement
 from ostro.weights.quantisation_mix import Mix
 from ostro.weights.quantise import narrowed, to_type
-from ostro.weights.slots import EXACT_KINDS, Slot
+from ostro.weights.slots import EXACT_KINDS, Slot, slot_shape
 from ostro.weights.source import SlotSource
 from ostro.weights.stored import StoredTensor, TensorInfo, head_rows_to_pairs
 
@@ -82,11 +82,12 @@ class Target:
         return kinds.pop()
 
     def _slot_type(self, slot: Slot) -> WeightType:
+        if self.kind is not None and slot.kind not in EXACT_KINDS:
+            columns = slot_shape(self.geometry, slot.kind)[-1]
+            return fitting_type(self._wanted_type(slot, self.kind), columns)
         stored = self.source.read(self._origin(slot))
         if slot.kind in EXACT_KINDS:
             return self._exact_type(stored)
-        if self.kind is not None:
-            return fitting_type(self._wanted_type(slot, self.kind), stored.shape[-1])
         if self.layout.family != "gguf" and not stored.type.is_dense:
             raise OstroError(
                 f"{self.file_of(slot)} is quantised to {stored.type.name}, which only GGUF "
