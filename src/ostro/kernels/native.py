@@ -73,6 +73,20 @@ class NativeContext:
             self._handle, TYPE_NUMBERS[kind], source.data_ptr(), rows, columns, target
         )
 
+    def quantise(self, kind: str, source: Tensor, target: Tensor) -> int:
+        """Rows of float32 into GGUF's blocks; what ``native/quantise/quantise.h`` returns."""
+        columns = source.shape[-1]
+        return int(
+            self._functions.ostro_quantise(
+                self._handle,
+                TYPE_NUMBERS[kind],
+                source.data_ptr(),
+                target.data_ptr(),
+                source.numel() // columns,
+                columns,
+            )
+        )
+
     def checksum(self, address: int, count: int) -> int:
         """A checksum of ``count`` bytes, 64 bits."""
         return int(self._functions.ostro_checksum(self._handle, address, count))

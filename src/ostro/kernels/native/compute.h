@@ -22,6 +22,8 @@ struct Compute {
                        int64_t* where, double* log_sum);
   int32_t (*largest)(ostro_context&, int64_t count, const float* logits, int64_t wanted,
                      float* values, int64_t* indices);
+  int32_t (*quantise_rows)(ostro_context&, int32_t type, const float* source, uint8_t* target,
+                           int64_t rows, int64_t columns);
 };
 
 namespace avx2 { extern const Compute kCompute; }

@@ -49,6 +49,11 @@ void ostro_pack(ostro_context* context, int32_t type, const void* source, int64_
   });
 }
 
+int32_t ostro_quantise(ostro_context* context, int32_t type, const float* source, uint8_t* target,
+                       int64_t rows, int64_t columns) {
+  return context->compute.quantise_rows(*context, type, source, target, rows, columns);
+}
+
 uint64_t ostro_checksum(ostro_context* context, const void* data, int64_t bytes) {
   return ostro::checksum(context->pool, static_cast<const uint8_t*>(data), bytes);
 }

@@ -233,6 +233,7 @@ int32_t attention_layer(ostro_context& context, const ostro_attention& layer,
   const int64_t segments = most_segments(step);
   const Tiles tiles = cut(a, segments);
   const bool share = shares_segments(context, tiles.count(), segments);
+  const int64_t partials = share ? tiles.count() * segments * kMostQueries : 0;
   Forms normed({&layer.query, &layer.key, &layer.value}, T, Precision::Twice);
   Forms mixed({&layer.output}, T, Precision::Once);
   uint8_t *normed_memory, *mixed_memory;
@@ -244,7 +245,7 @@ int32_t attention_layer(ostro_context& context, const ostro_attention& layer,
                                 {a.value, T * a.kv_width()},
                                 {a.mixed, T * a.query_width()},
                                 {out, T * D},
-                                {a.partial, share ? tiles.count() * segments * kMostQueries : 0}})) {
+                                {a.partial, partials}})) {
     return -1;
   }
   normed.place(normed_memory);

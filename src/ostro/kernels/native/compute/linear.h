@@ -11,7 +11,7 @@ namespace ostro::OSTRO_ISA {
 constexpr int64_t kMostPieceGroups = 64;
 
 // Groups for one piece. One row of activations: about 16 KiB of weights, so that pieces are many;
-// claiming them is cheap. Many rows: enough that a tile of them stays in the nearest cache meanwhile.
+// claiming them is cheap. Many rows: enough that it pays to bring a tile of them into the cache.
 inline int64_t piece_groups(const ostro_matrix& matrix, int64_t rows) {
   const int64_t bytes = group_bytes(type_of(matrix), matrix.columns);
   return std::clamp<int64_t>((16 << 10) / bytes, rows > 1 ? 8 : 1, kMostPieceGroups);
@@ -48,8 +48,8 @@ void multiply_tile(const ostro_matrix& matrix, int64_t first, int64_t groups, co
   }
 }
 
-// Piece `index`, of `step` groups, of rows [begin, end) of y = x W^T. A row of y has padded_rows() columns; those past
-// the matrix's rows are written with zeros.
+// Piece `index`, of `step` groups, of rows [begin, end) of y = x W^T. A row of y has padded_rows()
+// columns; those past the matrix's rows are written with zeros.
 inline void multiply_piece(const ostro_matrix& matrix, int64_t step, int64_t index, const Forms& x,
                            int64_t begin, int64_t end, float* y) {
   const int64_t stride = padded_rows(matrix.rows);

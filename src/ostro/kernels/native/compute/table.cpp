@@ -9,7 +9,7 @@ namespace ostro::OSTRO_ISA {
 
 const Compute kCompute = {
     OSTRO_NAME(OSTRO_ISA), read_rows, linear, attention_layer, experts_layer, head,
-    rope_angles, summarise, largest_logits,
+    rope_angles, summarise, largest_logits, quantise_rows,
 };
 
 }  // namespace ostro::OSTRO_ISA

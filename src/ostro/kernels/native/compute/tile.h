@@ -65,8 +65,8 @@ inline Ints wide_dot(Ints total, Bytes weights, const int8_t* four) {
   return _mm256_add_epi32(total, _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)));
 }
 
-// Sums over 32 columns of (w - offset) q, exact, for M rows and without the instruction for it: half
-// the quads meet all rows and then the other half, which leaves registers for the rows' sums.
+// Sums over 32 columns of (w - offset) q, exact, for M rows, where there is no instruction for it:
+// half the quads meet all rows and then the other half, which leaves registers for the rows' sums.
 template <class Format, int M>
 inline void block_dots(const Quads& w, const uint8_t* const* rows, int64_t b, Ints* sums) {
   constexpr int kLargest = Format::kLargest, kOffset = Format::kOffset;
@@ -79,7 +79,9 @@ inline void block_dots(const Quads& w, const uint8_t* const* rows, int64_t b, In
     for (int half = 0; half < 8; half += 4) {
       OSTRO_UNROLL
       for (int m = 0; m < M; ++m) {
-        for (int j = half; j < half + 4; ++j) sums[m] = wide_dot(sums[m], w.at[j], block(m).q + 4 * j);
+        for (int j = half; j < half + 4; ++j) {
+          sums[m] = wide_dot(sums[m], w.at[j], block(m).q + 4 * j);
+        }
       }
     }
   } else {
