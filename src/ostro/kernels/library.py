@@ -14,7 +14,7 @@ from typing import Any
 
 from ostro.kernels.structures import AttentionLayer, ExpertsLayer, Matrix, Pages, Step
 
-ABI = 5
+ABI = 6
 """``OSTRO_ABI`` of ``native/ostro.h`` that this module was written for."""
 
 _FILE_NAME = "libostro.dylib" if sys.platform == "darwin" else "libostro.so"
@@ -45,6 +45,10 @@ _PROTOTYPES: tuple[tuple[str, _Prototype], ...] = (
             c_int32,
             (c_void_p, POINTER(ExpertsLayer), c_int64, c_void_p, c_void_p, c_void_p, c_void_p),
         ),
+    ),
+    (
+        "ostro_route",
+        (c_int32, (c_void_p, POINTER(ExpertsLayer), c_int64, c_void_p, c_void_p)),
     ),
     (
         "ostro_head",

@@ -78,6 +78,11 @@ int32_t ostro_experts_layer(ostro_context* context, const ostro_experts* layer, 
   return context->compute.experts_layer(*context, *layer, rows, x, chosen, weights, missing);
 }
 
+int32_t ostro_route(ostro_context* context, const ostro_experts* layer, int64_t rows,
+                    const float* x, int32_t* chosen) {
+  return context->compute.route(*context, *layer, rows, x, chosen);
+}
+
 int32_t ostro_head(ostro_context* context, const float* norm, float eps, const ostro_matrix* head,
                    int64_t rows, const float* x, float* logits) {
   return context->compute.head(*context, norm, eps, *head, rows, x, logits);

@@ -23,7 +23,7 @@ extern "C" {
 #endif
 
 /* Raised with every change of this file that a caller must know of. */
-#define OSTRO_ABI 5
+#define OSTRO_ABI 6
 OSTRO_API int32_t ostro_abi(void);
 
 /* ---- context: threads, scratch memory, and the instruction set ---- */
@@ -131,6 +131,10 @@ typedef struct {
 OSTRO_API int32_t ostro_experts_layer(ostro_context* context, const ostro_experts* layer,
                                       int64_t rows, float* x, int32_t* chosen, float* weights,
                                       uint8_t* missing);
+
+/* The experts [T, K] that a layer would choose for x. -1 if memory is short. */
+OSTRO_API int32_t ostro_route(ostro_context* context, const ostro_experts* layer, int64_t rows,
+                              const float* x, int32_t* chosen);
 
 /* logits [T, V] = head(norm(x)). */
 OSTRO_API int32_t ostro_head(ostro_context* context, const float* norm, float eps,

@@ -169,4 +169,17 @@ int32_t experts_layer(ostro_context& context, const ostro_experts& layer, int64_
   return 0;
 }
 
+int32_t route_rows(ostro_context& context, const ostro_experts& layer, int64_t rows,
+                   const float* x, int32_t* chosen) {
+  const int64_t D = layer.dim, E = layer.num_experts, K = layer.top_k;
+  float *logits, *weights;
+  if (!context.scratch.reserve({{logits, rows * padded_rows(E)}, {weights, rows * K}})) return -1;
+  context.pool.run(rows, [&](int64_t row, int) {
+    float h[kMostDim];
+    rms_norm(x + row * D, layer.norm, D, layer.eps, h);
+    route(layer, h, logits + row * padded_rows(E), chosen + row * K, weights + row * K);
+  });
+  return 0;
+}
+
 }  // namespace ostro::OSTRO_ISA

@@ -12,6 +12,9 @@ int32_t attention_layer(ostro_context& context, const ostro_attention& layer,
 int32_t experts_layer(ostro_context& context, const ostro_experts& layer, int64_t rows, float* x,
                       int32_t* chosen, float* weights, uint8_t* missing);
 
+int32_t route_rows(ostro_context& context, const ostro_experts& layer, int64_t rows,
+                   const float* x, int32_t* chosen);
+
 int32_t head(ostro_context& context, const float* norm, float eps, const ostro_matrix& matrix,
              int64_t rows, const float* x, float* logits);
 
