@@ -8,7 +8,7 @@ from ostro.config.geometry import Geometry
 from ostro.config.weight_types import WeightType
 
 # What Python, the tokenizer and the libraries grow by after a model was planned; measured.
-PROCESS_GROWTH = 128 << 20
+PROCESS_GROWTH = 64 << 20
 
 
 @dataclass(frozen=True, kw_only=True)

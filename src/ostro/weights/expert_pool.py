@@ -79,6 +79,7 @@ class ExpertPool:
         wanted = [RecordKey("expert", layer, number) for number in numbers]
         self._pinned = set(wanted)
         self._after_fork()
+        self._collect()
         for key in wanted:
             self.metrics.lookups += 1
             if key in self._early:
@@ -116,6 +117,16 @@ class ExpertPool:
         memory = self._memory.view[start : start + size]
         read = self._readers.submit(self._file.read_into, memory, record.offset)
         self._reading[key] = slot, read
+
+    def _collect(self) -> None:
+        """Take in early reads that are done. One that failed is forgotten: nobody waits for it."""
+        for key, (slot, read) in list(self._reading.items()):
+            if read.done() and read.exception() is None:
+                self._finish(key)
+            elif read.done():
+                del self._reading[key]
+                self._early.discard(key)
+                self._free.append(slot)
 
     def _finish(self, key: RecordKey) -> None:
         """Wait for a read, check what came the first time, and set the descriptor."""
