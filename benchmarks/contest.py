@@ -4,11 +4,12 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import ostro
-from models import Model, model_file
+from models import HOME, Model, model_file
 from ostro.engine.planning import describe_model, plan_model
 from ostro.runtime.environment import Environment
 from ostro.runtime.memory import read_memory
@@ -47,6 +48,8 @@ class Task:
     repack: bool = True
     prepare: tuple[Mapping[str, Any], ...] = ()
     """Measured once after loading, for what it leaves behind."""
+    options: Mapping[str, Any] | None = None
+    """More arguments of ``ostro.load``."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,6 +65,8 @@ class Contest:
     progress: Progress
     missing: dict[str, str] = field(default_factory=dict)
     """Peers that cannot be had here, and why: told once, asked for no more."""
+    engines: dict[str, str] = field(default_factory=dict)
+    """Version and processor features of every engine that ran, in its own words."""
 
     def run(
         self,
@@ -101,6 +106,7 @@ class Contest:
             for entrant in group:
                 try:
                     worker = stack.enter_context(start(entrant))
+                    self.engines[entrant.name] = worker.about
                     for request in task.prepare:
                         worker.measure(request)
                     workers[entrant.name] = worker
@@ -153,27 +159,48 @@ class Contest:
             "sequences": task.sequences,
             "repack": task.repack,
         }
-        here = partial(
-            Entrant, python=this_python(), environment={"PYTHONPATH": _folder_of_ostro()}
-        )
-        entrants = [here(name=OSTRO, script="ostro_worker.py", setup=setup)]
+        here = partial(Entrant, python=this_python())
+        # What ostro prepares of the models lies in the cache, beside them.
+        own = {"PYTHONPATH": _folder_of_ostro(), "OSTRO_HOME": str(self.cache / HOME)}
+        entrants = [
+            here(
+                name=OSTRO,
+                script="ostro_worker.py",
+                setup={**setup, "options": task.options},
+                environment=own,
+            )
+        ]
         if not peers:
             return entrants
         for peer in PEERS:
             if peer.name in self.peers and (task.sequences == 1 or peer.batches):
                 python = self._python(peer)
                 if python is not None:
+                    setup_of_peer = {**setup, "repack": task.repack and peer.repack}
                     entrants.append(
-                        Entrant(name=peer.name, python=python, script=peer.script, setup=setup)
+                        Entrant(
+                            name=peer.name, python=python, script=peer.script, setup=setup_of_peer
+                        )
                     )
         # Its weights are bfloat16, which only a small model leaves room for.
-        if "transformers" in self.peers and task.model.preset == "demo":
+        if self._has_transformers() and task.model.preset == "demo":
             options = {"config": dict(config_from_geometry(task.model.geometry, "bfloat16", {}))}
             script = "transformers_worker.py"
             entrants.append(
                 here(name=TRANSFORMERS, script=script, setup={**setup, "options": options})
             )
         return entrants
+
+    def _has_transformers(self) -> bool:
+        """Whether it takes part; it runs in ostro's own environment, over the same torch."""
+        name = "transformers"
+        if name not in self.peers or name in self.missing:
+            return False
+        if find_spec(name) is None:
+            self.missing[name] = "not installed"
+            self.progress.note("left out: transformers, which `make dev` installs")
+            return False
+        return True
 
     def _python(self, peer: Peer) -> Path | None:
         if peer.name in self.missing:

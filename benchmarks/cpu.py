@@ -14,13 +14,12 @@ from pathlib import Path
 
 from contest import Contest
 from cpu_rows import LARGE, ROWS
-from machine import describe, threads_to_use
+from machine import default_cache, describe, threads_to_use
 from ostro.errors import OstroError
 from ostro.runtime.progress import TerminalProgress
 from peers.environments import PEERS
 from results import Result, print_results
 
-DEFAULT_CACHE = Path(__file__).parent.parent / "build" / "benchmarks"
 ALL_PEERS = (*(peer.name for peer in PEERS), "transformers")
 
 
@@ -29,7 +28,7 @@ def main() -> int:
     arguments = _parser().parse_args()
     rows = arguments.only or [name for name in ROWS if name not in LARGE]
     contest = Contest(
-        cache=arguments.cache.absolute(),
+        cache=(arguments.cache or default_cache()).absolute(),
         threads=arguments.threads or threads_to_use(),
         rounds=arguments.rounds,
         patience=arguments.patience,
@@ -44,7 +43,8 @@ def main() -> int:
     except OstroError as error:
         print(f"{name}: {error}", file=sys.stderr)
         return 2
-    print_results(describe(), results, json_wanted=arguments.json)
+    engines = [f"{name}: {words}" for name, words in contest.engines.items()]
+    print_results("\n".join([describe(), *engines]), results, json_wanted=arguments.json)
     return 0
 
 
@@ -54,7 +54,9 @@ def _parser() -> argparse.ArgumentParser:
         "--only", action="append", choices=[*ROWS], metavar="ROW", help=f"one of {', '.join(ROWS)}"
     )
     parser.add_argument("--json", action="store_true", help="print one JSON list")
-    parser.add_argument("--cache", type=Path, default=DEFAULT_CACHE, help="models and peers")
+    parser.add_argument(
+        "--cache", type=Path, help="for models and peers [default: benchmarks in OSTRO_HOME]"
+    )
     parser.add_argument("--threads", type=int, help="of every engine [default: all cores]")
     parser.add_argument("--rounds", type=int, default=5, help="that count, a row [default: 5]")
     parser.add_argument(

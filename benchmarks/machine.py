@@ -31,6 +31,11 @@ def threads_to_use() -> int:
     return Environment.read().threads or usable_cores()
 
 
+def default_cache() -> Path:
+    """Where benchmarks keep models, peers and programs, unless they are told otherwise."""
+    return Environment.read().home / "benchmarks"
+
+
 def features(cpuinfo: Path = Path("/proc/cpuinfo")) -> list[str]:
     """The vector extensions that this processor shows to programs."""
     present = set(_field(cpuinfo, "flags").split())

@@ -1,6 +1,7 @@
 """What every benchmark hands out: one form of result, as JSON or as a table."""
 
 import json
+import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -72,8 +73,12 @@ def as_table(results: Sequence[Result]) -> str:
 
 
 def print_results(heading: str, results: Sequence[Result], *, json_wanted: bool) -> None:
-    """The JSON list alone, or a heading and a table."""
-    print(as_json(results) if json_wanted else f"{heading}\n{as_table(results)}", flush=True)
+    """A heading and a table, or the JSON list alone, the heading then on standard error."""
+    if json_wanted:
+        print(heading, file=sys.stderr, flush=True)
+        print(as_json(results), flush=True)
+    else:
+        print(f"{heading}\n{as_table(results)}", flush=True)
 
 
 def _row(result: Result) -> tuple[str, ...]:

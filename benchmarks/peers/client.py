@@ -42,7 +42,9 @@ class Worker:
                 text=True,
                 env={**os.environ, **(environment or {})},
             )
-        self.about: dict[str, Any] = self._answer()
+        about = self._answer()
+        self.about = " ".join(str(value) for value in about.values())
+        """Its name, its version, and what it uses of the processor."""
         self.load_seconds = time.perf_counter() - start
 
     def __enter__(self) -> "Worker":

@@ -21,17 +21,24 @@ class Peer:
     """Compiled here, for this processor, which takes minutes; else a wheel for any processor."""
     batches: bool = True
     """Whether several sequences can be given to one step."""
+    repack: bool = True
+    """Whether weights are rearranged while they are loaded; without, they stay as in the file."""
 
     @property
     def folder_name(self) -> str:
         """Changes with the requirements, so that an old environment is not taken for a new one."""
-        return "-".join((self.name.replace(" ", "-"), *self.requirements)).replace("==", "-")
+        how = ("native",) if self.built else ()
+        return "-".join((*self.requirements, *how)).replace("==", "-")
 
 
+_IK, _LLAMA_CPP = ("ik-llama-cpp-python==0.1.5",), ("llama-cpp-python==0.3.36",)
+# The wheels are made for any processor with AVX2. Built here, the fork reads prompts faster where
+# the processor has more than that, and fastest from weights as they lie in the file.
 PEERS = (
-    Peer("ik_llama.cpp", ("ik-llama-cpp-python==0.1.5",), "ik_worker.py"),
-    Peer("ik_llama.cpp native", ("ik-llama-cpp-python==0.1.5",), "ik_worker.py", built=True),
-    Peer("llama.cpp native", ("llama-cpp-python==0.3.36",), "llama_cpp_worker.py", built=True),
+    Peer("ik_llama.cpp", _IK, "ik_worker.py"),
+    Peer("ik_llama.cpp native", _IK, "ik_worker.py", built=True),
+    Peer("ik_llama.cpp native, not repacked", _IK, "ik_worker.py", built=True, repack=False),
+    Peer("llama.cpp native", _LLAMA_CPP, "llama_cpp_worker.py", built=True),
     Peer("llama.cpp", ("xllamacpp==2026.10.11549",), "xllamacpp_worker.py", batches=False),
 )
 

@@ -1,6 +1,5 @@
 """llama.cpp and its relatives, through the C functions that their Python bindings export."""
 
-import ctypes
 from collections.abc import Sequence
 from typing import Any
 
@@ -44,7 +43,8 @@ class GgmlEngine:
 
     def about(self) -> dict[str, Any]:
         """The library's own words on what it was built for."""
-        return {"system": self._system_info().decode().strip()}
+        words = self._system_info().decode().replace("|", " ").replace(" = ", "=").split()
+        return {"system": " ".join(word[:-2] for word in words if word.endswith("=1"))}
 
     def _decode(self, rows: Sequence[tuple[int, int, bool]]) -> None:
         batch = self._batch
@@ -67,11 +67,3 @@ class GgmlEngine:
 
     def _system_info(self) -> bytes:
         return bytes(self.api.llama_print_system_info())
-
-
-def ignore_log(set_callback: Any) -> Any:
-    """Give the library a log function that drops everything; keep what is returned alive."""
-    kind = ctypes.CFUNCTYPE(None, ctypes.c_int, ctypes.c_char_p, ctypes.c_void_p)
-    callback = kind(lambda level, text, data: None)
-    set_callback(callback, None)
-    return callback

@@ -20,7 +20,11 @@ class Ostro:
         self._setup = setup
         self._each = setup.context // setup.sequences
         self.llm = ostro.load(
-            setup.path, threads=setup.threads, context=self._each, progress=SilentProgress()
+            setup.path,
+            threads=setup.threads,
+            context=self._each,
+            progress=SilentProgress(),
+            **(setup.options or {}),
         )
         self.vocab_size = self.llm.model.geometry.vocab_size
         self.clear()
@@ -38,9 +42,13 @@ class Ostro:
         self._steps.feed(tokens)
 
     def about(self) -> dict[str, Any]:
-        """Version and the type that weights are computed in."""
+        """Version, the kernels that run, and the type that weights are computed in."""
         settings = self.llm.settings
-        return {"engine": "ostro", "version": ostro.__version__, "type": settings.type_name}
+        return {
+            "engine": "ostro",
+            "version": ostro.__version__,
+            "system": f"{settings.kernels} kernels on {settings.weight_type}",
+        }
 
 
 class _One:
@@ -58,13 +66,12 @@ class _Many:
         self._model = model
         self._pages_each = -(-context // PAGE_SLOTS)
         self._lengths = [0] * sequences
-        embedding = model.embedding_VD
         self._cache = PagedKVCache(
             model.geometry,
             model.kernels,
             num_pages=self._pages_each * sequences,
-            dtype=embedding.dtype,
-            device=embedding.device,
+            kind=model.cache_type,
+            device=model.device,
         )
 
     @torch.inference_mode()
