@@ -13,6 +13,12 @@
 
 namespace ostro::OSTRO_ISA {
 
+#if defined(__AVX512VL__)
+constexpr int kVectorRegisters = 32;
+#else
+constexpr int kVectorRegisters = 16;
+#endif
+
 // 8 x 4 bytes: four columns of each of 8 rows.
 using Bytes = __m256i;
 // 8 x 32-bit integers or floats: one number of each of 8 rows.
@@ -35,6 +41,8 @@ inline Bytes spread(const int8_t* four) {
   std::memcpy(&word, four, 4);
   return _mm256_set1_epi32(word);
 }
+
+inline void prefetch(const void* p) { _mm_prefetch(static_cast<const char*>(p), _MM_HINT_T0); }
 
 inline Floats spread(float x) { return _mm256_set1_ps(x); }
 inline Floats fma(Floats a, Floats b, Floats c) { return _mm256_fmadd_ps(a, b, c); }
