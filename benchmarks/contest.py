@@ -17,6 +17,8 @@ from ostro.runtime.progress import Progress
 from ostro.weights.hf_config import config_from_geometry
 from peers.client import Worker
 from peers.environments import PEERS, Peer, PeerMissing, python_of, this_python
+from probes import read_bandwidth
+from quiet import wait_for_quiet
 from rounds import EngineFailed, Series, alternate
 
 OSTRO = "ostro"
@@ -96,6 +98,11 @@ class Contest:
                 medians = {name: one.median(self.rounds) for name, one in series.items()}
                 speeds[request] |= medians
         return speeds
+
+    def bandwidth(self) -> float:
+        """Bytes per second that the memory gives when nothing is computed, in a quiet moment."""
+        wait_for_quiet(self.patience)
+        return read_bandwidth(self.cache, self.threads)
 
     def _measure(
         self, group: Sequence[Entrant], task: Task, start: Callable[[Entrant], Worker]

@@ -4,11 +4,11 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
 from contest import OSTRO, Contest, Task, best_peer
+from gemm import gemm
 from memory_group import NoMemoryGroup, forget_pages, memory_group
-from models import Model, model_file
+from models import Model, model_file, prepared_files
 from ostro.config import PRESETS, kv_bytes_per_token
 from ostro.config.arithmetic import read_bytes
-from probes import read_bandwidth
 from results import Result, compare
 
 Row = Callable[[Contest], list[Result]]
@@ -70,10 +70,10 @@ def slice_decode(contest: Contest) -> list[Result]:
     for model in (SLICE_Q4_0, SLICE_Q4_K):
         name = f"slice-decode {model.type_name}"
         task = Task(model=model, requests={name: _decode(24)}, context=512)
-        before = read_bandwidth(contest.cache, contest.threads)
+        before = contest.bandwidth()
         speeds = contest.run(task)[name]
         # The memory of a shared machine is faster at times; the bound is its better moment.
-        bound = max(before, read_bandwidth(contest.cache, contest.threads))
+        bound = max(before, contest.bandwidth())
         result = compare(
             name,
             ostro=speeds.get(OSTRO, 0.0) * model.read_bytes / 1e9,
@@ -108,15 +108,20 @@ def full_prefill(contest: Contest) -> list[Result]:
 def capped_decode(contest: Contest) -> list[Result]:
     """The whole of 8x7B in 8 GiB: every engine mapped and cold, in a control group of that size."""
     name = "capped-decode"
-    task = Task(model=FULL, requests={name: _decode(4, prompt=4)}, context=256, repack=False)
     path = model_file(FULL, contest.cache, contest.progress)
+    task = Task(
+        model=FULL,
+        requests={name: _decode(4, prompt=4)},
+        context=256,
+        repack=False,
+        options={"memory": "8GiB"},
+    )
     try:
         with memory_group(CAP) as prefix:
             speeds = contest.run(
                 task,
                 prefix=prefix,
-                environment={"OSTRO_MEMORY": f"{CAP >> 30}G"},
-                before=lambda: forget_pages(path),
+                before=lambda: forget_pages(path, *prepared_files(contest.cache)),
                 together=False,
             )[name]
     except NoMemoryGroup as error:
@@ -147,9 +152,9 @@ def long_context(contest: Contest) -> list[Result]:
         context=limit,
         prepare=(_prefill(filled),),
     )
-    bandwidth = read_bandwidth(contest.cache, contest.threads)
+    bandwidth = contest.bandwidth()
     speed = contest.run(task, peers=False)[name].get(OSTRO, 0.0)
-    bandwidth = max(bandwidth, read_bandwidth(contest.cache, contest.threads))
+    bandwidth = max(bandwidth, contest.bandwidth())
     kv_bytes = filled * kv_bytes_per_token(LONG_DEMO.geometry)
     return [
         compare(
@@ -194,6 +199,7 @@ ROWS: Mapping[str, Row] = MappingProxyType(
         "full-decode": full_decode,
         "full-prefill": full_prefill,
         "capped-decode": capped_decode,
+        "gemm": gemm,
         "long-context": long_context,
         "sparse-dense": sparse_dense,
     }

@@ -24,16 +24,24 @@ def memory_group(limit: int, root: Path = _ROOT) -> Iterator[Sequence[str]]:
     second = (root / "cgroup.controllers").exists()
     group = (root if second else root / "memory") / name
     try:
-        group.mkdir()
-        try:
-            for file, value in _limits(group, limit, second=second):
-                (group / file).write_text(str(value))
-            yield ("sh", "-c", f'echo $$ > {group}/cgroup.procs && exec "$@"', "sh")
-        finally:
-            _remove(group)
+        _make(group, limit, second=second)
     except OSError as error:
         message = f"no memory control group can be made in {group.parent}: {error}"
         raise NoMemoryGroup(message) from error
+    try:
+        yield ("sh", "-c", f'echo $$ > {group}/cgroup.procs && exec "$@"', "sh")
+    finally:
+        _remove(group)
+
+
+def _make(group: Path, limit: int, *, second: bool) -> None:
+    group.mkdir()
+    try:
+        for file, value in _limits(group, limit, second=second):
+            (group / file).write_text(str(value))
+    except OSError:
+        _remove(group)
+        raise
 
 
 def _limits(group: Path, limit: int, *, second: bool) -> list[tuple[str, int]]:
@@ -53,12 +61,13 @@ def _remove(group: Path) -> None:
         time.sleep(0.1)
 
 
-def forget_pages(path: Path) -> None:
-    """Drop a file from the page cache, or a group's reads of it would be paid by nobody."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-        if hasattr(os, "posix_fadvise"):
-            os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
-    finally:
-        os.close(descriptor)
+def forget_pages(*paths: Path) -> None:
+    """Drop files from the page cache, or a group's reads of them would be paid by nobody."""
+    for path in paths:
+        descriptor = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+            if hasattr(os, "posix_fadvise"):
+                os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
+        finally:
+            os.close(descriptor)

@@ -95,6 +95,11 @@ def make_room(cache: Path, wanted: int, kept: Collection[Path]) -> None:
         )
 
 
+def prepared_files(cache: Path) -> list[Path]:
+    """What ostro prepared of the models."""
+    return [*(cache / HOME / "prepared").glob("*.prepared")]
+
+
 def _files(cache: Path) -> list[Path]:
     """Everything in the cache that can be made again without a network."""
-    return [*(cache / "models").glob("*.gguf"), *(cache / HOME / "prepared").glob("*.prepared")]
+    return [*(cache / "models").glob("*.gguf"), *prepared_files(cache)]

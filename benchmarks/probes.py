@@ -2,7 +2,9 @@
 
 import shutil
 import subprocess
+import sys
 import tempfile
+from importlib.util import find_spec
 from pathlib import Path
 
 from ostro.runtime.bandwidth import probe_bandwidth
@@ -32,17 +34,25 @@ def compiled(name: str, cache: Path) -> Path | None:
     source, program = _SOURCES / f"{name}.cpp", cache / "bin" / name
     if program.exists() and program.stat().st_mtime > source.stat().st_mtime:
         return program
-    compiler = shutil.which("c++") or shutil.which("g++") or shutil.which("clang++")
-    if compiler is None:
+    compiler = _compiler()
+    if not compiler:
         return None
     program.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=program.parent) as folder:
         made = Path(folder) / name
-        command = [compiler, "-O3", "-std=c++20", "-pthread", str(source), "-o", str(made)]
+        command = [*compiler, "-O3", "-std=c++20", "-pthread", str(source), "-o", str(made)]
         if subprocess.run(command, check=False).returncode:
             return None
         made.replace(program)
     return program
+
+
+def _compiler() -> list[str]:
+    """The system's C++ compiler, or the one of zig's wheel as for the kernels; or none."""
+    found = shutil.which("c++") or shutil.which("g++") or shutil.which("clang++")
+    if found is not None:
+        return [found]
+    return [sys.executable, "-m", "ziglang", "c++"] if find_spec("ziglang") else []
 
 
 def _run(program: Path, *arguments: int) -> str:

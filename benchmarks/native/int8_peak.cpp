@@ -16,7 +16,7 @@
 namespace {
 
 constexpr int64_t kRounds = 4'000'000;
-constexpr int kPasses = 7;
+constexpr int kPasses = 15;
 
 // Eight independent sums hide the latency of an addition; eight more registers hold the rest. What
 // the registers hold does not matter: integers take the same time whatever they are.
@@ -42,12 +42,22 @@ constexpr int kSums = 8;
 #define NARROW(n)                             \
   "vpmaddubsw %%ymm8, %%ymm9, %%ymm10\n\t"    \
   "vpaddw %%ymm10, %%ymm" #n ", %%ymm" #n "\n\t"
+// As ostro's kernels for AVX2 do it where weights have 4 bits: eight products in pairs fit a 16-bit
+// sum, which is then widened and added.
+#define PAIRS(into) "vpmaddubsw %%ymm8, %%ymm9, %%ymm" #into "\n\t"
+#define ADD(a, b, into) "vpaddw %%ymm" #a ", %%ymm" #b ", %%ymm" #into "\n\t"
+#define RUN(n, a, b)                                                                 \
+  PAIRS(a) PAIRS(b) ADD(a, b, a) PAIRS(b) ADD(a, b, a) PAIRS(b) ADD(a, b, a)         \
+  PAIRS(b) ADD(a, b, a) PAIRS(b) ADD(a, b, a) PAIRS(b) ADD(a, b, a) PAIRS(b) ADD(a, b, a) \
+  "vpmaddwd %%ymm" #a ", %%ymm8, %%ymm" #a "\n\tvpaddd %%ymm" #a ", %%ymm" #n ", %%ymm" #n "\n\t"
+#define RUN_OF_EIGHT(n) RUN(n, 10, 11)
 // Products in fours added to 32-bit sums in one step.
 #define VNNI_256(n) "vpdpbusd %%ymm8, %%ymm9, %%ymm" #n "\n\t"
 #define VNNI_512(n) "vpdpbusd %%zmm8, %%zmm9, %%zmm" #n "\n\t"
 
 CHAIN(plain, PLAIN)
 CHAIN(narrow, NARROW)
+CHAIN(run_of_eight, RUN_OF_EIGHT)
 CHAIN(vnni_256, VNNI_256)
 CHAIN(vnni_512, VNNI_512)
 
@@ -64,12 +74,12 @@ double seconds(void (*chain)(), int threads) {
   return seconds_now() - start;
 }
 
-void measure(const char* name, void (*chain)(), int bytes, int threads) {
-  std::vector<double> times;
-  for (int pass = 0; pass < kPasses; ++pass) times.push_back(seconds(chain, threads));
-  std::sort(times.begin(), times.end());
-  const double operations = 2.0 * bytes * kSums * kRounds * threads;
-  std::printf("%s %.0f\n", name, operations / times[kPasses / 2]);
+// The best pass counts: a peak is what nothing disturbed.
+void measure(const char* name, void (*chain)(), int bytes, int threads, int products = 1) {
+  double best = 1e9;
+  for (int pass = 0; pass < kPasses; ++pass) best = std::min(best, seconds(chain, threads));
+  const double operations = 2.0 * bytes * products * kSums * kRounds * threads;
+  std::printf("%s %.0f\n", name, operations / best);
 }
 
 }  // namespace
@@ -80,6 +90,7 @@ int main(int argc, char** argv) {
   if (!__builtin_cpu_supports("avx2")) return 0;
   measure("maddubs+madd+add32", plain, 32, threads);
   measure("maddubs+add16", narrow, 32, threads);
+  measure("8*(maddubs+add16)+madd+add32", run_of_eight, 32, threads, 8);
   if (__builtin_cpu_supports("avx512vnni") && __builtin_cpu_supports("avx512vl")) {
     measure("vpdpbusd-256", vnni_256, 32, threads);
     measure("vpdpbusd-512", vnni_512, 64, threads);
