@@ -1,4 +1,4 @@
-"""Products of many rows against the processor's integer peak: a mixture in which all experts work."""
+"""Products of many rows against the processor's integer peak, with all experts at work."""
 
 import torch
 
@@ -22,7 +22,7 @@ CHAINS = {
 
 
 def gemm(contest: Contest) -> list[Result]:
-    """One layer's mixture of 8x7B in Q4_0, with its norm, router, quantised rows and weighted sum."""
+    """One layer's mixture of 8x7B in Q4_0: norm, router, products, and weighted sum."""
     library = load_library()
     if isinstance(library, NoLibrary):
         raise OstroError(library.notice)
@@ -31,6 +31,7 @@ def gemm(contest: Contest) -> list[Result]:
     mixture = Mixture(context, g, "Q4_0")
     rows = ROWS_PER_EXPERT * g.num_experts // g.top_k
     x_TD = mixture.even(rows)
+    contest.engines["ostro"] = f"{context.instruction_set} kernels"
     chains = CHAINS[context.instruction_set]
     peaks, seconds = [_peak(contest, chains)], []
     with torch.inference_mode():
@@ -58,4 +59,6 @@ def _peak(contest: Contest, chains: tuple[str, ...]) -> tuple[float, str]:
     speeds = int8_peaks(contest.cache, contest.threads)
     if not speeds:
         raise OstroError("the integer peak is measured by a program, which needs a C++ compiler")
+    words = ", ".join(f"{name} {speed / 1e9:.0f}" for name, speed in speeds.items())
+    contest.progress.note(f"integer peaks, GOP/s: {words}")
     return max((speeds[name], name) for name in chains)

@@ -30,7 +30,7 @@ from timing import Call, seconds_of
 ROWS = (1, 8, 128)
 # Together these are more than the caches hold.
 _COLD_BYTES = 96 << 20
-_MOST_MATRICES = 16
+_MOST_MATRICES = 64
 _LAYER_TYPES = ("Q4_0", "Q8_0", "Q3_K", "Q4_K")
 _CACHE_TYPES = ("F32", "F16", "BF16", "Q8_0")
 
@@ -151,11 +151,15 @@ def _cold(bench: Bench, kind: str) -> tuple[list[Packed], list[torch.Tensor]]:
     geometry = bench.geometry
     weights = source(geometry, kind)
     first = Packed(bench.context, weights.read(Slot("gate", 0, 0 if geometry.is_sparse else -1)))
-    count = min(_MOST_MATRICES, max(1, _COLD_BYTES // first.data.numel()))
     # A copy has other addresses, which is all that the caches look at.
-    copies = [first, *(Packed(bench.context, first.stored) for _ in range(count - 1))]
+    more = _how_many(first.data) - 1
+    copies = [first, *(Packed(bench.context, first.stored) for _ in range(more))]
     dense = first.dense()
-    return copies, [dense, *(dense.clone() for _ in range(_COLD_BYTES // dense.nbytes))]
+    return copies, [dense, *(dense.clone() for _ in range(_how_many(dense) - 1))]
+
+
+def _how_many(matrix: torch.Tensor) -> int:
+    return min(_MOST_MATRICES, max(1, _COLD_BYTES // matrix.nbytes))
 
 
 def _name(dtype: torch.dtype) -> str:
