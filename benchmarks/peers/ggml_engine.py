@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from protocol import Setup
+from protocol import Setup, switched_on
 
 
 class GgmlEngine:
@@ -43,8 +43,7 @@ class GgmlEngine:
 
     def about(self) -> dict[str, Any]:
         """The library's own words on what it was built for."""
-        words = self._system_info().decode().replace("|", " ").replace(" = ", "=").split()
-        return {"system": " ".join(word[:-2] for word in words if word.endswith("=1"))}
+        return {"system": switched_on(self._system_info().decode())}
 
     def _decode(self, rows: Sequence[tuple[int, int, bool]]) -> None:
         batch = self._batch

@@ -96,6 +96,12 @@ def answer(engine: Engine, request: Mapping[str, Any]) -> float:
     return measures[request["measure"]](engine, **arguments)
 
 
+def switched_on(system_info: str) -> str:
+    """The processor features that llama.cpp and its relatives list as ``NAME = 1``."""
+    words = system_info.replace("|", " ").replace(" = ", "=").split()
+    return " ".join(word.removesuffix("=1") for word in words if word.endswith("=1"))
+
+
 def serve(open_engine: Callable[[Setup], Any], answer: Callable[..., float] = answer) -> None:
     """Load what the arguments say, then answer until standard input ends."""
     # Libraries print what they like; the answers get a stream of their own.

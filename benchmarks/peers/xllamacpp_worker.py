@@ -6,7 +6,7 @@ from typing import Any
 
 import xllamacpp
 
-from protocol import Setup, ids, serve
+from protocol import Setup, ids, serve, switched_on
 
 # Every vocabulary that is measured has more pieces.
 _WORDS = 32_000
@@ -43,7 +43,7 @@ class XLlamaCpp:
         return {
             "engine": "llama.cpp",
             "version": version("xllamacpp"),
-            "system": xllamacpp.get_system_info().strip(),
+            "system": switched_on(xllamacpp.get_system_info()),
         }
 
 

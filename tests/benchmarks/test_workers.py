@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from peers.client import Worker
-from peers.protocol import answer, ids
+from peers.protocol import answer, ids, switched_on
 from rounds import EngineFailed
 
 PEERS = Path(__file__).parents[2] / "benchmarks" / "peers"
@@ -55,6 +55,10 @@ def test_ids_are_words_and_depend_on_the_seed() -> None:
     assert first == ids(200, 32_000, 0) != ids(200, 32_000, 1)
     assert all(300 <= number < 32_000 for number in first)
     assert len(set(first)) > 150
+
+
+def test_features_are_those_that_are_on() -> None:
+    assert switched_on("CPU : AVX = 1 | AVX2 = 1 | AVX512 = 0 |") == "AVX AVX2"
 
 
 @pytest.fixture
