@@ -6,7 +6,6 @@ from functools import partial
 
 import torch
 
-from ostro.kernels.dispatch import torch_kernels
 from ostro.kernels.native import NativeContext, PackedExperts
 from ostro.kernels.structures import AttentionLayer, Expert, ExpertsLayer
 from ostro.model import Mixtral
@@ -25,7 +24,7 @@ def packed_model(
     """Build the model. Experts are read when a token first chooses them, all else is read here."""
     g = checkpoint.geometry
     with torch.device("meta"):
-        model = Mixtral(g, torch_kernels(), torch.float32).requires_grad_(False)
+        model = Mixtral(g, context.kernels(), torch.float32).requires_grad_(False)
     embedding = weights.matrices(RecordKey("embedding"))[0]
     head = embedding if g.tied_embeddings else weights.matrices(RecordKey("head"))[0]
     norm_D = _exact(checkpoint, Slot("norm"))

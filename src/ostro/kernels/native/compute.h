@@ -16,6 +16,12 @@ struct Compute {
                            int32_t* chosen, float* weights, uint8_t* missing);
   int32_t (*head)(ostro_context&, const float* norm, float eps, const ostro_matrix&, int64_t rows,
                   const float* x, float* logits);
+  void (*rope_angles)(ostro_context&, int64_t rows, const int64_t* positions, int64_t pairs,
+                      const float* frequencies, float* cosines, float* sines);
+  int32_t (*summarise)(ostro_context&, int64_t count, const float* logits, float temperature,
+                       int64_t* where, double* log_sum);
+  int32_t (*largest)(ostro_context&, int64_t count, const float* logits, int64_t wanted,
+                     float* values, int64_t* indices);
 };
 
 namespace avx2 { extern const Compute kCompute; }

@@ -9,6 +9,7 @@ namespace ostro::OSTRO_ISA {
 
 const Compute kCompute = {
     OSTRO_NAME(OSTRO_ISA), read_rows, linear, attention_layer, experts_layer, head,
+    rope_angles, summarise, largest_logits,
 };
 
 }  // namespace ostro::OSTRO_ISA
