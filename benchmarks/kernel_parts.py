@@ -152,6 +152,7 @@ class Attention:
             geometry.sliding_window or 0,
         )
         self._dense = [part.dense() for part in self.packed]
+        self._steps: dict[int, NativeStep] = {}
 
     def _filled(self, kind: str) -> PagedKVCache:
         cache = PagedKVCache(
@@ -174,7 +175,11 @@ class Attention:
 
     def run(self, x_TD: Tensor) -> Tensor:
         """The native kernel, on a copy; rows are the newest tokens."""
-        out, step = x_TD.clone(), self._native_step(len(x_TD))
+        out, count = x_TD.clone(), len(x_TD)
+        # All layers of a model share one description of the step.
+        if count not in self._steps:
+            self._steps[count] = self._native_step(count)
+        step = self._steps[count]
         self.context.attention_layer(self._struct, out, step, self._cache.layer_pages[0])
         return out
 

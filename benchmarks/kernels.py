@@ -23,6 +23,8 @@ from ostro.config import PRESETS, Geometry
 from ostro.kernels.library import NoLibrary, load_library
 from ostro.kernels.native import TYPE_NUMBERS, NativeContext
 from ostro.kernels.rms_norm import rms_norm
+from ostro.kernels.rope import rope_angles
+from ostro.kernels.vocabulary import largest, summarise
 from ostro.weights.slots import Slot
 from results import Result, compare, print_results
 from timing import Call, seconds_of
@@ -31,6 +33,8 @@ ROWS = (1, 8, 128)
 # Together these are more than the caches hold.
 _COLD_BYTES = 96 << 20
 _MOST_MATRICES = 64
+# How many tokens the sampler looks at first.
+_LIKELIEST = 256
 _LAYER_TYPES = ("Q4_0", "Q8_0", "Q3_K", "Q4_K")
 _CACHE_TYPES = ("F32", "F16", "BF16", "Q8_0")
 
@@ -125,6 +129,37 @@ def head(bench: Bench) -> Iterator[Result]:
         )
 
 
+def vocabulary(bench: Bench) -> Iterator[Result]:
+    """``summarise`` and ``largest``: what drawing a token looks at."""
+    logits_V = torch.randn(bench.geometry.vocab_size) * 3
+    yield bench.compare(
+        "summarise",
+        lambda: bench.context.summarise(logits_V, 0.7),
+        lambda: summarise(logits_V, 0.7),
+        "torch.logsumexp, argmax",
+    )
+    count = min(_LIKELIEST, len(logits_V))
+    yield bench.compare(
+        f"largest {count}",
+        lambda: bench.context.largest(logits_V, count),
+        lambda: largest(logits_V, count),
+        "torch.sort",
+    )
+
+
+def rope(bench: Bench) -> Iterator[Result]:
+    """``rope_angles``, once a step."""
+    head_dim, theta = bench.geometry.head_dim, bench.geometry.rope_theta
+    for rows in bench.rows:
+        positions_T = torch.arange(rows) + 1000
+        yield bench.compare(
+            f"rope_angles {rows}",
+            lambda positions=positions_T: bench.context.rope_angles(positions, head_dim, theta),
+            lambda positions=positions_T: rope_angles(positions, head_dim, theta),
+            "rope_angles",
+        )
+
+
 def memory(bench: Bench) -> Iterator[Result]:
     """``read_rows``, ``pack``, ``checksum``: embedding rows, and what preparing weights takes."""
     packed = Packed(bench.context, source(bench.geometry, "Q4_0").read(Slot("embedding")))
@@ -172,6 +207,8 @@ KERNELS: Mapping[str, Callable[[Bench], Iterator[Result]]] = MappingProxyType(
         "experts": experts,
         "attention": attention,
         "head": head,
+        "vocabulary": vocabulary,
+        "rope": rope,
         "memory": memory,
     }
 )
