@@ -115,6 +115,7 @@ class Contest:
                     worker = stack.enter_context(start(entrant))
                     self.engines[entrant.name] = worker.about
                     for request in task.prepare:
+                        self.progress.note(f"{entrant.name}: {describe_request(request)} first")
                         worker.measure(request)
                     workers[entrant.name] = worker
                 except EngineFailed as failure:
@@ -232,6 +233,12 @@ class Contest:
         )
         others = (len(entrants) - 1) * task.model.bytes * _MEMORY_OF_A_PEER
         return plan.required_bytes + others < read_memory().available
+
+
+def describe_request(request: Mapping[str, Any]) -> str:
+    """A measurement in words: "prefill, tokens 512"."""
+    options = [f"{key} {value}" for key, value in request.items() if key != "measure"]
+    return ", ".join([str(request["measure"]), *options])
 
 
 def best_peer(speeds: Mapping[str, float]) -> tuple[str, float]:
