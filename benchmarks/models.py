@@ -82,17 +82,21 @@ def model_file(model: Model, cache: Path, progress: Progress) -> Path:
 
 
 def make_room(cache: Path, wanted: int, kept: Collection[Path]) -> None:
-    """Free ``wanted`` bytes by deleting models that were not used for longest, or say why not."""
-    for file in sorted(set(_files(cache)) - set(kept), key=lambda file: file.stat().st_mtime):
+    """Free ``wanted`` bytes by deleting models that were not used for longest.
+
+    Where even all of them would not do, none is deleted, and an error says what is missing.
+    """
+    others = sorted(set(_files(cache)) - set(kept), key=lambda file: file.stat().st_mtime)
+    most = shutil.disk_usage(cache).free + sum(file.stat().st_size for file in others)
+    if most < wanted:
+        raise OstroError(
+            f"{format_bytes(wanted)} are needed in {cache}, but no more than "
+            f"{format_bytes(most)} can be freed; make room, or give another folder with --cache"
+        )
+    for file in others:
         if shutil.disk_usage(cache).free >= wanted:
             return
         file.unlink()
-    free = shutil.disk_usage(cache).free
-    if free < wanted:
-        raise OstroError(
-            f"{format_bytes(wanted)} are needed in {cache}, but only {format_bytes(free)} are "
-            "free; make room, or give another folder with --cache"
-        )
 
 
 def prepared_files(cache: Path) -> list[Path]:
