@@ -99,6 +99,20 @@ class Contest:
                 speeds[request] |= medians
         return speeds
 
+    def models_in_turn(self, tasks: Mapping[str, Task], request: str) -> dict[str, float]:
+        """Median speeds of ostro alone on several models, measured in turn: by their names."""
+        with ExitStack() as stack:
+            workers = {}
+            for name, task in tasks.items():
+                path = model_file(task.model, self.cache, self.progress)
+                (entrant,) = self._entrants(task, path, peers=False)
+                worker = self._start(entrant, prefix=(), environment=None, before=None)
+                workers[name] = stack.enter_context(worker)
+                self.engines[entrant.name] = worker.about
+            requests = {name: task.requests[request] for name, task in tasks.items()}
+            series = self._alternate(request, requests, workers)
+        return {name: one.median(self.rounds) for name, one in series.items()}
+
     def bandwidth(self) -> float:
         """Bytes per second that the memory gives when nothing is computed, in a quiet moment."""
         wait_for_quiet(self.patience)
@@ -121,14 +135,14 @@ class Contest:
                 except EngineFailed as failure:
                     self.progress.note(f"{entrant.name}: {failure}")
             return {
-                name: self._alternate(name, request, workers)
+                name: self._alternate(name, dict.fromkeys(workers, request), workers)
                 for name, request in task.requests.items()
             }
 
     def _alternate(
-        self, name: str, request: Mapping[str, Any], workers: Mapping[str, Worker]
+        self, name: str, requests: Mapping[str, Mapping[str, Any]], workers: Mapping[str, Worker]
     ) -> dict[str, Series]:
-        measures = {engine: partial(w.measure, request) for engine, w in workers.items()}
+        measures = {who: partial(w.measure, requests[who]) for who, w in workers.items()}
         note = self.progress.note
         series = alternate(measures, rounds=self.rounds, patience=self.patience, note=note)
         for engine, one in series.items():

@@ -7,8 +7,7 @@ from contest import OSTRO, Contest, Task, best_peer
 from gemm import gemm
 from memory_group import NoMemoryGroup, forget_pages, memory_group
 from models import Model, model_file, prepared_files
-from ostro.config import PRESETS, kv_bytes_per_token
-from ostro.config.arithmetic import read_bytes
+from ostro.config import kv_bytes_per_token
 from ostro.config.weight_types import cache_type
 from results import Result, compare
 
@@ -172,23 +171,31 @@ def long_context(contest: Contest) -> list[Result]:
 
 def sparse_dense(contest: Contest) -> list[Result]:
     """Ostro on 8x7B beside ostro on a dense 70B: slices of 4 layers, scaled to all by bytes."""
-    name = "sparse-dense"
-    whole = {}
-    for model in (SLICE_Q4_0, DENSE_SLICE):
-        task = Task(model=model, requests={name: _decode(16)}, context=256)
-        speed = contest.run(task, peers=False)[name].get(OSTRO, 0.0)
-        all_bytes = read_bytes(PRESETS[model.preset], model.type)
-        whole[model.preset] = speed * model.read_bytes / all_bytes
+    name, models = "sparse-dense", {"sparse": SLICE_Q4_0, "dense": DENSE_SLICE}
+    tasks = {
+        kind: Task(model=model, requests={name: _decode(16)}, context=256)
+        for kind, model in models.items()
+    }
+    speeds = contest.models_in_turn(tasks, name)
+    whole = {
+        kind: speed * models[kind].read_bytes / _whole_read_bytes(models[kind])
+        for kind, speed in speeds.items()
+    }
     return [
         compare(
             name,
-            ostro=whole[SLICE_Q4_0.preset],
-            peer=whole[DENSE_SLICE.preset],
+            ostro=whole.get("sparse", 0.0),
+            peer=whole.get("dense", 0.0),
             peer_name=f"ostro on {DENSE_SLICE.preset}",
             goal=5.0,
             unit=SPEED,
         )
     ]
+
+
+def _whole_read_bytes(slice_: Model) -> float:
+    """Bytes that a token reads of the model that a slice is of."""
+    return Model(slice_.preset, slice_.type_name).read_bytes
 
 
 ROWS: Mapping[str, Row] = MappingProxyType(

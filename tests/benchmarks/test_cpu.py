@@ -87,6 +87,27 @@ def test_long_context_is_compared_with_its_own_bytes(contest, monkeypatch) -> No
     assert result.ostro > 0
 
 
+@needs_native
+def test_slices_stand_for_their_whole_models(contest, monkeypatch) -> None:
+    monkeypatch.setattr(cpu_rows, "SLICE_Q4_0", Model("tiny", "Q4_0", layers=1))
+    monkeypatch.setattr(cpu_rows, "DENSE_SLICE", Model("tiny", "Q4_0", layers=2))
+    speeds = {"sparse": 6.0, "dense": 4.0}
+    tasks = []
+    original = Contest.models_in_turn
+
+    def measured(self, given, request):
+        tasks.extend(given.values())
+        assert all(speed > 0 for speed in original(self, given, request).values())
+        return speeds
+
+    monkeypatch.setattr(Contest, "models_in_turn", measured)
+    (result,) = cpu_rows.sparse_dense(contest)
+    assert [task.model.layers for task in tasks] == [1, 2]
+    whole = Model("tiny", "Q4_0").read_bytes
+    assert result.ostro == pytest.approx(6.0 * cpu_rows.SLICE_Q4_0.read_bytes / whole)
+    assert result.peer == pytest.approx(4.0)
+
+
 def test_a_row_says_one_line_about_a_mistake(monkeypatch, capsys, tmp_path) -> None:
     def fails(contest: Contest) -> list[object]:
         raise OstroError("no room")
