@@ -8,13 +8,8 @@ import pytest
 import torch
 
 import ostro
-from ostro.evaluation.verify import (
-    ANSWER_TOKENS,
-    PROMPTS,
-    TEXT_NAME,
-    shipped_text,
-    verify_model,
-)
+from ostro.evaluation.shipped_text import TEXT_NAME, shipped_text
+from ostro.evaluation.verify import ANSWER_TOKENS, PROMPTS, verify_model
 from ostro.runtime.progress import SilentProgress
 from tiny import save_tiny, tiny_transformers_model
 from tiny_chat import ANSWER, BOS, EOS, VOCAB_SIZE, save_babbler, save_speller, text_ids

@@ -50,15 +50,16 @@ def only_file(home: Environment) -> Path:
 
 @pytest.mark.parametrize("kind", ["F32", "F16", "BF16", "Q8_0", "Q4_0", "Q4_1", "Q5_0", "Q5_1"])
 def test_a_prepared_model_is_close_to_its_twin(tmp_path, home, kind) -> None:
-    path = save(tmp_path, kind)
+    # Two experts of two: else rounding sends some tokens, and all after them, to other experts.
+    path = save(tmp_path, kind, num_local_experts=2)
     found = logits(path, home).double().log_softmax(-1)
     twin = load(path, dtype="float32", environment=home, progress=SILENT)
     expected = twin.logits(IDS).double().log_softmax(-1)
     divergence = (expected.exp() * (expected - found)).sum(-1)
     if kind == "F32":
         assert divergence.max() < 1e-10
-    else:  # The median: near a tie in the router, rounding sends a token to another expert.
-        assert 0 < divergence.median() < 2e-3
+    else:
+        assert 0 < divergence.max() < 3e-3
 
 
 @pytest.mark.parametrize("kind", ["mixtral", "mistral", "llama"])

@@ -48,15 +48,23 @@ def test_quantising_keeps_the_numbers_close(kind) -> None:
     assert ((to_dense(there, torch.float32) - numbers).abs() <= 1.05 * largest / steps + 1e-6).all()
 
 
+@pytest.mark.parametrize("kind", ["Q4_0", "Q4_K"])
+def test_what_cannot_be_stored_is_told_with_its_place(kind) -> None:
+    numbers = torch.zeros(2, 256)
+    numbers[1, 3] = float("inf")
+    with pytest.raises(OstroError, match=f"file: tensor t holds NaN, infinite.*{kind}"):
+        to_type(dense_tensor(numbers), WEIGHT_TYPES[kind], where="file: tensor t")
+
+
 def test_rows_that_are_not_whole_blocks_are_refused() -> None:
     with pytest.raises(OstroError, match="not a multiple"):
         to_type(dense_tensor(torch.zeros(2, 33)), WEIGHT_TYPES["Q8_0"])
 
 
 def test_types_that_cannot_be_written_are_named() -> None:
-    with pytest.raises(OstroError, match="cannot write Q4_K"):
-        to_type(dense_tensor(torch.zeros(2, 256)), WEIGHT_TYPES["Q4_K"])
-    assert "Q4_K" not in WRITABLE_TYPES
+    with pytest.raises(OstroError, match="cannot write IQ4_XS"):
+        to_type(dense_tensor(torch.zeros(2, 256)), WEIGHT_TYPES["IQ4_XS"])
+    assert "IQ4_XS" not in WRITABLE_TYPES
 
 
 def test_narrowing_happens_only_where_nothing_is_lost() -> None:

@@ -6,8 +6,11 @@ from ostro.cli.output import note, print_json
 from ostro.config import format_bytes, format_count, weight_type
 from ostro.config.arithmetic import count_parameters
 from ostro.engine.load import locate
+from ostro.kernels.quantise import Quantiser, open_quantiser
+from ostro.kernels.quantise_twin import quantise_twin
 from ostro.runtime.environment import Environment
 from ostro.runtime.progress import TerminalProgress
+from ostro.runtime.settings import choose_settings
 from ostro.weights.checkpoint import Checkpoint, open_checkpoint
 from ostro.weights.convert import Written, writable_layout, write_model
 from ostro.weights.tokenizer_files import TokenizerFiles
@@ -16,17 +19,19 @@ from ostro.weights.upcycle import upcycle
 
 def run_convert(source: str, target: Path, to: str, kind: str | None, *, as_json: bool) -> None:
     """Write ``source`` in the layout ``to``; without ``kind`` every weight keeps its type."""
-    checkpoint = _open(source)
+    checkpoint, wanted = _open(source), None if kind is None else weight_type(kind)
     written = write_model(
         checkpoint,
         TokenizerFiles.beside(checkpoint.path),
         target,
         layout=writable_layout(to, checkpoint.geometry),
-        kind=None if kind is None else weight_type(kind),
+        kind=wanted,
         progress=TerminalProgress(),
         name=checkpoint.path.stem,
+        quantise=quantise_twin if wanted is None or wanted.is_dense else choose_quantiser(None),
+        after_tensor=checkpoint.release_pages,
     )
-    _tell(written, as_json)
+    tell_written(written, as_json)
 
 
 def run_upcycle(
@@ -46,14 +51,24 @@ def run_upcycle(
     )
     counts = count_parameters(mixture.geometry)
     note(f"{format_count(counts.total)} parameters, {format_count(counts.active)} active a token")
-    _tell(written, as_json)
+    tell_written(written, as_json)
+
+
+def choose_quantiser(threads: int | None) -> Quantiser:
+    """The quantiser for this machine; where it is the plain one, a line says why."""
+    settings = choose_settings(threads=threads or Environment.read().threads)
+    quantiser, obstacle = open_quantiser(settings.threads)
+    if obstacle is not None:
+        note(f"{obstacle.notice} (quantised plainly, a model also keeps less of itself)")
+    return quantiser
 
 
 def _open(model: str) -> Checkpoint:
     return open_checkpoint(locate(model, Environment.read(), TerminalProgress()).path)
 
 
-def _tell(written: Written, as_json: bool) -> None:
+def tell_written(written: Written, as_json: bool) -> None:
+    """Say what was written: one line, or one JSON document."""
     if as_json:
         print_json({**vars(written), "path": str(written.path)})
     else:

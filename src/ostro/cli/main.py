@@ -25,6 +25,9 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
+evaluate = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
+app.add_typer(evaluate, name="eval", help="Measure a model.")
+
 
 def main() -> None:
     """Run the command. A user's mistake is one line on standard error and exit code 2."""
@@ -181,6 +184,27 @@ def convert(
 
 
 @app.command()
+def quantize(
+    model: Annotated[str, typer.Argument(help="A name, a folder or a file.")],
+    target: Annotated[Path, typer.Argument(help="The GGUF file to write.")],
+    kind: Annotated[
+        str,
+        typer.Option("--type", help="q8_0, q6_k, q5_k_m, q4_k_m, q4_0, q3_k_m or q2_k."),
+    ],
+    requantise: Annotated[
+        bool,
+        typer.Option("--requantise", "--requantize", help="Also what is quantised already."),
+    ] = False,
+    threads: options.Threads = None,
+    as_json: options.Json = False,
+) -> None:
+    """Write a model in fewer bits a weight."""
+    from ostro.cli import quantize as command
+
+    command.run(model, target, kind, threads, requantise=requantise, as_json=as_json)
+
+
+@app.command()
 def upcycle(
     dense: Annotated[str, typer.Argument(help="A dense Llama or Mistral model.")],
     target: Annotated[Path, typer.Argument(help="The folder (for GGUF: the file) to write.")],
@@ -262,3 +286,26 @@ def verify(
 
     running = options.Running(threads, context, kind, device)
     command.run(model, report, running, as_json=as_json)
+
+
+@evaluate.command()
+def quantisation(
+    full: Annotated[str, typer.Argument(help="The model as it was: a name, a folder or a file.")],
+    quantised: Annotated[str, typer.Argument(help="The same model in fewer bits.")],
+    text: Annotated[
+        Path | None,
+        typer.Option(help="A text to read [default: a page of Marcus Aurelius that ostro ships]."),
+    ] = None,
+    context: Annotated[
+        int | None, typer.Option(min=3, help="Tokens to read together [default: at most 512].")
+    ] = None,
+    threads: options.Threads = None,
+    kind: options.ComputeType = None,
+    device: options.Device = "cpu",
+    as_json: options.Json = False,
+) -> None:
+    """Say what a quantised model has lost: perplexity, KL divergence, agreement, experts."""
+    from ostro.cli import evaluate as command
+
+    running = options.Running(threads, context, kind, device)
+    command.run_quantisation(full, quantised, text, running, as_json=as_json)

@@ -5,23 +5,25 @@ from pathlib import Path
 
 import torch
 
-from ostro.config import WEIGHT_TYPES, Geometry
+from ostro.config import WEIGHT_TYPES, Geometry, parse_bytes
 from ostro.config.weight_types import cache_type
 from ostro.engine.llm import LLM
-from ostro.engine.planning import compute_type, require_fit
+from ostro.engine.planning import compute_type, require_fit, split_for_load
 from ostro.errors import OstroError
 from ostro.kernels.dispatch import torch_kernels
 from ostro.kernels.library import NativeLibrary, NoLibrary, load_library
 from ostro.kernels.native import NativeContext
 from ostro.runtime.environment import Environment
+from ostro.runtime.memory import resident_bytes
 from ostro.runtime.progress import Progress, TerminalProgress
 from ostro.runtime.settings import Settings, choose_settings, parse_dtype
 from ostro.weights.checkpoint import open_checkpoint
 from ostro.weights.demo import DEMO, prepare_demo
 from ostro.weights.describe import describe
+from ostro.weights.expert_pool import ExpertPool, slot_bytes
 from ostro.weights.load import load_model
 from ostro.weights.packed_model import packed_model
-from ostro.weights.prepared import native_obstacle, prepare
+from ostro.weights.prepared import native_obstacle, plan_records, prepare
 from ostro.weights.store import find_model, list_models
 from ostro.weights.stored import DTYPE_OF_TYPE
 from ostro.weights.tokenizer_files import TokenizerFiles
@@ -60,6 +62,7 @@ def load(
     device: str | torch.device | None = None,
     threads: int | None = None,
     context: int | None = None,
+    memory: int | str | None = None,
     environment: Environment | None = None,
     progress: Progress | None = None,
 ) -> LLM:
@@ -69,6 +72,9 @@ def load(
     (float32, bfloat16 or float16), on another ``device``, or where the kernels cannot run, plain
     PyTorch does, on dense weights. ``context`` is the most tokens a conversation may hold (default:
     the model's own limit). A model that does not fit into memory is refused before it is read.
+
+    ``memory`` (bytes, or a size such as ``"8GiB"``; default: ``OSTRO_MEMORY``) caps the whole
+    process. Experts that do not fit stay on disk and are read when they are wanted.
     """
     environment = Environment.read() if environment is None else environment
     progress = TerminalProgress() if progress is None else progress
@@ -87,12 +93,32 @@ def load(
     compute = compute_type(checkpoint.matrix_type, native=isinstance(library, NativeLibrary))
     if dtype is not None:
         compute = WEIGHT_TYPES[settings.type_name]
-    require_fit(describe(checkpoint, located.name), compute, context)
+    cap = parse_bytes(memory) if isinstance(memory, str) else memory or environment.memory
+    description = describe(checkpoint, located.name)
+    if cap is None or not isinstance(library, NativeLibrary):
+        room = None if cap is None else cap - resident_bytes()
+        native = isinstance(library, NativeLibrary)
+        require_fit(description, compute, context, memory_bytes=room, native=native)
+    experts = None
     if isinstance(library, NativeLibrary):
         kernels = NativeContext(library, settings.threads)
         settings = replace(settings, kernels=kernels.instruction_set, weight_type=compute.name)
+        split = None
+        if cap is not None:
+            records = plan_records(checkpoint, kernels)
+            split = split_for_load(
+                description,
+                compute,
+                context,
+                cap,
+                weights=sum(record.bytes for record in records),
+                expert=slot_bytes(records),
+            )
         prepared = prepare(checkpoint, kernels, environment.prepared, progress)
-        weights = packed_model(checkpoint, prepared, kernels, cache_type(compute).name)
+        if split is not None and not split.holds_all:
+            experts = ExpertPool(prepared, split.slots)
+        weights = packed_model(checkpoint, prepared, kernels, cache_type(compute).name, experts)
+        checkpoint.release_pages()
     else:
         settings = replace(settings, dtype=DTYPE_OF_TYPE[compute.name], notice=library.notice)
         weights = load_model(
@@ -103,7 +129,14 @@ def load(
             progress=progress,
         )
     tokenizer = TokenizerFiles.beside(checkpoint.path).tokenizer(checkpoint.vocabulary)
-    return LLM(weights, tokenizer, name=located.name, settings=settings, context=context)
+    return LLM(
+        weights,
+        tokenizer,
+        name=located.name,
+        settings=settings,
+        context=context,
+        experts=None if experts is None else experts.metrics,
+    )
 
 
 def _native_library(

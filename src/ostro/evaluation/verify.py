@@ -4,7 +4,6 @@ import hashlib
 import platform
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +12,10 @@ import torch
 from ostro.config import PRESETS, count_parameters
 from ostro.engine.llm import LLM
 from ostro.evaluation.perplexity import perplexity
+from ostro.evaluation.shipped_text import TEXT_NAME, shipped_text
 from ostro.runtime.progress import Progress
 from ostro.weights.checkpoint import Checkpoint, open_checkpoint
 
-TEXT_NAME = "meditations.txt"
 ANSWER_TOKENS = 48
 PROMPTS = (
     "What is the capital of France?",
@@ -107,11 +106,6 @@ def verify_model(llm: LLM, path: Path, progress: Progress) -> Verification:
         versions=f"torch {torch.__version__}, Python {platform.python_version()}, "
         f"{platform.machine()}",
     )
-
-
-def shipped_text() -> str:
-    """A short public-domain text: from Marcus Aurelius, in George Long's translation of 1862."""
-    return (files("ostro.evaluation") / TEXT_NAME).read_text(encoding="utf-8")
 
 
 def _perplexity(llm: LLM) -> tuple[float, int]:

@@ -14,7 +14,7 @@ from typing import Any
 
 from ostro.kernels.structures import AttentionLayer, ExpertsLayer, Matrix, Pages, Step
 
-ABI = 4
+ABI = 6
 """``OSTRO_ABI`` of ``native/ostro.h`` that this module was written for."""
 
 _FILE_NAME = "libostro.dylib" if sys.platform == "darwin" else "libostro.so"
@@ -32,6 +32,7 @@ _PROTOTYPES: tuple[tuple[str, _Prototype], ...] = (
     ("ostro_packed_bytes", (c_int64, (c_int32, c_int64, c_int64))),
     ("ostro_pack", (None, (c_void_p, c_int32, c_void_p, c_int64, c_int64, c_void_p))),
     ("ostro_read_rows", (None, (c_void_p, POINTER(Matrix), c_void_p, c_int64, c_void_p))),
+    ("ostro_quantise", (c_int32, (c_void_p, c_int32, c_void_p, c_void_p, c_int64, c_int64))),
     ("ostro_checksum", (c_uint64, (c_void_p, c_void_p, c_int64))),
     ("ostro_linear", (c_int32, (c_void_p, POINTER(Matrix), c_int64, c_void_p, c_void_p))),
     (
@@ -44,6 +45,10 @@ _PROTOTYPES: tuple[tuple[str, _Prototype], ...] = (
             c_int32,
             (c_void_p, POINTER(ExpertsLayer), c_int64, c_void_p, c_void_p, c_void_p, c_void_p),
         ),
+    ),
+    (
+        "ostro_route",
+        (c_int32, (c_void_p, POINTER(ExpertsLayer), c_int64, c_void_p, c_void_p)),
     ),
     (
         "ostro_head",

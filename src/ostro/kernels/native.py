@@ -40,6 +40,9 @@ TYPE_NUMBERS = {
     "BF16": 30,
 }
 
+ExpertArray = ctypes.Array[Expert]
+"""A layer's experts, as the native kernels read them."""
+
 # Fetch the experts of a layer whose numbers are set; afterwards their descriptors have data.
 Fetch = Callable[[Sequence[int]], None]
 
@@ -71,6 +74,20 @@ class NativeContext:
         assert source.is_contiguous()
         self._functions.ostro_pack(
             self._handle, TYPE_NUMBERS[kind], source.data_ptr(), rows, columns, target
+        )
+
+    def quantise(self, kind: str, source: Tensor, target: Tensor) -> int:
+        """Rows of float32 into GGUF's blocks; what ``native/quantise/quantise.h`` returns."""
+        columns = source.shape[-1]
+        return int(
+            self._functions.ostro_quantise(
+                self._handle,
+                TYPE_NUMBERS[kind],
+                source.data_ptr(),
+                target.data_ptr(),
+                source.numel() // columns,
+                columns,
+            )
         )
 
     def checksum(self, address: int, count: int) -> int:
@@ -116,6 +133,15 @@ class NativeContext:
             absent = [expert for expert, flag in enumerate(missing) if flag]
             ctypes.memset(missing, 0, len(missing))
             layer.fetch(absent)
+
+    def route(self, layer: "PackedExperts", x_TD: Tensor) -> list[int]:
+        """The experts that a layer would choose for any of the rows, in ascending order."""
+        chosen = torch.empty((x_TD.shape[0], layer.struct.top_k), dtype=torch.int32)
+        code = self._functions.ostro_route(
+            self._handle, byref(layer.struct), x_TD.shape[0], x_TD.data_ptr(), chosen.data_ptr()
+        )
+        _check_memory(code)
+        return sorted(set(chosen.flatten().tolist()))
 
     def head(self, norm_D: Tensor, eps: float, matrix: Matrix, x_TD: Tensor) -> Tensor:
         """Logits ``[T, V]`` of the final norm and the head."""
@@ -193,7 +219,7 @@ class NativeContext:
 class PackedExperts:
     """One layer's experts: the descriptor, and how to fetch experts that are not in memory."""
 
-    def __init__(self, struct: ExpertsLayer, experts: "ctypes.Array[Expert]", fetch: Fetch) -> None:
+    def __init__(self, struct: ExpertsLayer, experts: ExpertArray, fetch: Fetch) -> None:
         self.struct, self.experts, self.fetch = struct, experts, fetch
         self.missing = (ctypes.c_uint8 * struct.num_experts)()
         self.routing: tuple[Tensor, Tensor] | None = None

@@ -8,9 +8,12 @@ import torch
 from ostro.config import WEIGHT_TYPES, Geometry, WeightType
 from ostro.config.weight_types import fitting_type
 from ostro.errors import OstroError
+from ostro.kernels.quantise import Quantiser
+from ostro.kernels.quantise_twin import quantise_twin
 from ostro.weights.layouts import Layout, Parts, Placement
+from ostro.weights.quantisation_mix import Mix
 from ostro.weights.quantise import narrowed, to_type
-from ostro.weights.slots import EXACT_KINDS, Slot
+from ostro.weights.slots import EXACT_KINDS, Slot, slot_shape
 from ostro.weights.source import SlotSource
 from ostro.weights.stored import StoredTensor, TensorInfo, head_rows_to_pairs
 
@@ -24,7 +27,8 @@ class Target:
     source: SlotSource
     geometry: Geometry
     layout: Layout
-    kind: WeightType | None
+    kind: WeightType | Mix | None
+    quantise: Quantiser = quantise_twin
 
     def groups(self) -> Mapping[str, Parts]:
         """The slots of every tensor to be written."""
@@ -56,7 +60,8 @@ class Target:
         return self.source.file_of(self._origin(slot))
 
     def _slot(self, slot: Slot, placement: Placement, kind: WeightType) -> StoredTensor:
-        stored = to_type(self.source.read(self._origin(slot)), kind)
+        read = self.source.read(self._origin(slot))
+        stored = to_type(read, kind, quantise=self.quantise, where=self.file_of(slot))
         if placement.interleaved:
             stored = stored.rows(head_rows_to_pairs(stored.shape[0], self.geometry.head_dim))
         return StoredTensor(kind, stored.data.T) if placement.transposed else stored
@@ -77,11 +82,12 @@ class Target:
         return kinds.pop()
 
     def _slot_type(self, slot: Slot) -> WeightType:
+        if self.kind is not None and slot.kind not in EXACT_KINDS:
+            columns = slot_shape(self.geometry, slot.kind)[-1]
+            return fitting_type(self._wanted_type(slot, self.kind), columns)
         stored = self.source.read(self._origin(slot))
         if slot.kind in EXACT_KINDS:
             return self._exact_type(stored)
-        if self.kind is not None:
-            return fitting_type(self.kind, stored.shape[-1])
         if self.layout.family != "gguf" and not stored.type.is_dense:
             raise OstroError(
                 f"{self.file_of(slot)} is quantised to {stored.type.name}, which only GGUF "
@@ -89,8 +95,12 @@ class Target:
             )
         return stored.type
 
+    def _wanted_type(self, slot: Slot, kind: WeightType | Mix) -> WeightType:
+        return kind.type_of(slot, self.geometry) if isinstance(kind, Mix) else kind
+
     def _exact_type(self, stored: StoredTensor) -> WeightType:
         """GGUF wants float32; elsewhere the matrices' type if that loses nothing."""
         if self.layout.family == "gguf":
             return _F32
-        return narrowed(stored, self.kind or self.source.matrix_type).type
+        kind = self.kind if isinstance(self.kind, WeightType) else self.source.matrix_type
+        return narrowed(stored, kind).type

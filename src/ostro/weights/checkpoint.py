@@ -13,6 +13,7 @@ from torch import Tensor
 from ostro.config import WEIGHT_TYPES, Geometry, WeightType
 from ostro.errors import CheckpointError
 from ostro.runtime.json_files import read_table
+from ostro.runtime.mapped_files import release_mapped_pages
 from ostro.text.vocabulary import Vocabulary
 from ostro.weights.gguf_file import open_gguf
 from ostro.weights.gguf_metadata import geometry_from_metadata, vocabulary_from_metadata
@@ -65,6 +66,10 @@ class Checkpoint:
             order = head_rows_to_halves(stored.shape[0], self.geometry.head_dim)
             stored = stored.rows(order)
         return stored
+
+    def release_pages(self) -> None:
+        """Give back the memory that mapped parts of the files take; they can be read again."""
+        release_mapped_pages({Path(info.file) for info in self.files.infos.values()})
 
     def file_of(self, slot: Slot) -> str:
         """The file that a slot lies in, with its tensor, for messages."""

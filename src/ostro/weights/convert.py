@@ -2,21 +2,24 @@
 
 import json
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ostro.config import Geometry, WeightType, format_bytes
 from ostro.errors import OstroError
+from ostro.kernels.quantise import Quantiser
+from ostro.kernels.quantise_twin import quantise_twin
 from ostro.runtime.files import whole_directory, whole_file
-from ostro.runtime.progress import Progress
+from ostro.runtime.progress import Advance, Progress
 from ostro.weights.assemble import Target
-from ostro.weights.checkpoint import check_finite, most_common_type
+from ostro.weights.checkpoint import Checkpoint, check_finite, most_common_type
 from ostro.weights.gguf_writer import write_gguf
 from ostro.weights.hf_config import config_from_geometry
 from ostro.weights.layouts import GGUF, HF, HF_FUSED, MISTRAL, Layout
 from ostro.weights.mistral_params import as_stored, params_from_geometry
+from ostro.weights.quantisation_mix import Mix
 from ostro.weights.quantise import WRITABLE_TYPES
 from ostro.weights.safetensors_writer import MAX_SHARD_BYTES, plan_shards, write_index, write_shard
 from ostro.weights.source import SlotSource
@@ -47,40 +50,53 @@ def writable_layout(name: str, geometry: Geometry) -> Layout:
     return layout
 
 
+def require_full_precision(checkpoint: Checkpoint) -> None:
+    """Refuse a checkpoint with a quantised tensor, of which quantising loses more than it says."""
+    for name, info in checkpoint.files.infos.items():
+        if not info.type.is_dense:
+            raise OstroError(
+                f"{info.file}: tensor {name} is quantised already, to {info.type.name}; start from "
+                "the model in full precision, or say --requantise to lose a little more"
+            )
+
+
 def write_model(
     source: SlotSource,
     tokenizer: TokenizerFiles,
     path: Path,
     *,
     layout: Layout,
-    kind: WeightType | None,
+    kind: WeightType | Mix | None,
     progress: Progress,
     name: str,
+    quantise: Quantiser = quantise_twin,
+    after_tensor: Callable[[], None] | None = None,
     max_shard_bytes: int = MAX_SHARD_BYTES,
 ) -> Written:
     """Write ``source`` to ``path``: a directory, or for GGUF a file.
 
     ``kind=None`` keeps every tensor's type; nothing is requantised unless asked for.
+    ``after_tensor`` is called when one is written: a source may then give memory back.
     """
-    if kind is not None and not kind.is_dense and layout.family != "gguf":
-        raise OstroError(f"type {kind.name} can only be written as GGUF, not as {layout.name}")
-    if kind is not None and kind.name not in WRITABLE_TYPES:
-        raise OstroError(f"cannot write {kind.name}; use one of {', '.join(WRITABLE_TYPES)}")
+    _check_type(kind, layout)
     if layout.family == "gguf" and path.suffix != ".gguf":
         raise OstroError(f"{path}: a GGUF file's name must end in .gguf")
     if path.exists():
         raise OstroError(f"{path} exists already; remove it or choose another name")
     geometry = as_stored(source.geometry) if layout.family == "mistral" else source.geometry
-    target = Target(source, geometry, layout, kind)
+    target = Target(source, geometry, layout, kind, quantise)
     infos = target.infos()
     size = sum(info.bytes for info in infos.values())
     _check_disk(path, size)
     with progress.task(f"writing {path.name}", size, "bytes") as advance:
-        tensors = _Stream(target, infos, advance)
+        tensors = _Stream(target, infos, advance, after_tensor)
         if layout.family == "gguf":
             vocabulary = tokenizer.vocabulary(source.vocabulary)
             with whole_file(path) as temporary:
-                write_gguf(temporary, geometry, infos, tensors, vocabulary, name=name)
+                file_type = kind.file_type if isinstance(kind, Mix) else None
+                write_gguf(
+                    temporary, geometry, infos, tensors, vocabulary, name=name, file_type=file_type
+                )
         else:
             with whole_directory(path) as folder:
                 stem = "model" if layout.family == "hf" else "consolidated"
@@ -94,11 +110,27 @@ def write_model(
     return Written(path, layout.name, len(infos), size)
 
 
+def _check_type(kind: WeightType | Mix | None, layout: Layout) -> None:
+    if kind is None:
+        return
+    if layout.family != "gguf" and (isinstance(kind, Mix) or not kind.is_dense):
+        raise OstroError(f"type {kind.name} can only be written as GGUF, not as {layout.name}")
+    if isinstance(kind, WeightType) and kind.name not in WRITABLE_TYPES:
+        raise OstroError(f"cannot write {kind.name}; use one of {', '.join(WRITABLE_TYPES)}")
+
+
 class _Stream:
     """The target's tensors in order, checked, with progress."""
 
-    def __init__(self, target: Target, infos: dict[str, TensorInfo], advance: Any) -> None:
+    def __init__(
+        self,
+        target: Target,
+        infos: dict[str, TensorInfo],
+        advance: Advance,
+        after_tensor: Callable[[], None] | None,
+    ) -> None:
         self._target, self._infos, self._advance = target, infos, advance
+        self._after_tensor = after_tensor
         self._groups = target.groups()
 
     def of(self, names: list[str]) -> Iterator[StoredTensor]:
@@ -107,6 +139,9 @@ class _Stream:
             if stored.type.is_dense:
                 check_finite(stored.data, self._target.file_of(self._groups[name][0][0]))
             yield stored
+            del stored  # It may lie in the source's pages.
+            if self._after_tensor is not None:
+                self._after_tensor()
             self._advance(self._infos[name].bytes)
 
 

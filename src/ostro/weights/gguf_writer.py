@@ -17,7 +17,7 @@ from ostro.weights.gguf_metadata import (
 from ostro.weights.safetensors_writer import raw_bytes
 from ostro.weights.stored import StoredTensor, TensorInfo
 
-# llama.cpp's numbers for "most tensors are of this type".
+# llama.cpp's numbers for "most tensors are of this type", where no mix gave its own.
 _FILE_TYPES = {
     "F32": 0,
     "F16": 1,
@@ -52,14 +52,18 @@ def write_gguf(
     vocabulary: Vocabulary | None,
     *,
     name: str,
+    file_type: int | None = None,
 ) -> None:
-    """Write one file. Only one tensor is in memory at a time."""
+    """Write one file. Only one tensor is in memory at a time.
+
+    ``file_type`` is llama.cpp's number of a mix; without it the commonest type gives it.
+    """
     from gguf import GGMLQuantizationType, GGUFWriter
 
     writer = GGUFWriter(path, ARCHITECTURE)
     try:
         writer.add_name(name)
-        writer.add_file_type(_file_type(infos))
+        writer.add_file_type(_file_type(infos) if file_type is None else file_type)
         writer.add_quantization_version(2)
         for key, value in metadata_from_geometry(geometry).items():
             _add(writer, key, value)

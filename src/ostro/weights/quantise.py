@@ -2,6 +2,7 @@
 
 The 32-wide types of most files are unpacked here with torch, since it must be fast enough that a
 model is ready in seconds; all others go through the ``gguf`` package. Both give the same bits.
+Packing is the business of ``kernels``.
 """
 
 from collections.abc import Callable
@@ -10,13 +11,15 @@ import torch
 from torch import Tensor
 
 from ostro.config import WEIGHT_TYPES, WeightType
-from ostro.errors import OstroError
+from ostro.errors import CheckpointError, OstroError
+from ostro.kernels.quantise import Quantiser
+from ostro.kernels.quantise_twin import QUANTISABLE_TYPES, UnstorableError, quantise_twin
 from ostro.weights.stored import DTYPE_OF_TYPE, TYPE_OF_DTYPE, StoredTensor
 
 # Blocks unpacked at once: small enough that the float32 values between stay in the cache.
 _CHUNK_BLOCKS = 1 << 15
 
-WRITABLE_TYPES = ("F32", "F16", "BF16", "Q8_0", "Q4_0", "Q4_1", "Q5_0", "Q5_1")
+WRITABLE_TYPES = (*DTYPE_OF_TYPE, *QUANTISABLE_TYPES)
 
 
 def to_dense(stored: StoredTensor, dtype: torch.dtype, out: Tensor | None = None) -> Tensor:
@@ -37,8 +40,17 @@ def to_dense(stored: StoredTensor, dtype: torch.dtype, out: Tensor | None = None
     return out if target is out else out.copy_(target)
 
 
-def to_type(stored: StoredTensor, kind: WeightType) -> StoredTensor:
-    """``stored`` as another type. Rows that are not whole blocks are an error."""
+def to_type(
+    stored: StoredTensor,
+    kind: WeightType,
+    *,
+    quantise: Quantiser = quantise_twin,
+    where: str = "a tensor",
+) -> StoredTensor:
+    """``stored`` as another type. Rows that are not whole blocks are an error.
+
+    So are numbers that no block can hold, told with ``where``, the tensor's place.
+    """
     if stored.type == kind:
         return stored
     if kind.is_dense:
@@ -46,11 +58,13 @@ def to_type(stored: StoredTensor, kind: WeightType) -> StoredTensor:
         return StoredTensor(kind, to_dense(stored, dtype))
     if kind.name not in WRITABLE_TYPES:
         raise OstroError(f"cannot write {kind.name}; use one of {', '.join(WRITABLE_TYPES)}")
-    from gguf import GGMLQuantizationType, quantize
-
-    kind.row_bytes(stored.shape[-1])
-    numbers = to_dense(stored, torch.float32).numpy()
-    return StoredTensor(kind, torch.from_numpy(quantize(numbers, GGMLQuantizationType[kind.name])))
+    try:
+        return StoredTensor(kind, quantise(to_dense(stored, torch.float32), kind))
+    except UnstorableError:
+        raise CheckpointError(
+            f"{where} holds NaN, infinite weights or some beyond 65504, which {kind.name} cannot "
+            "store; the file is damaged"
+        ) from None
 
 
 def narrowed(stored: StoredTensor, kind: WeightType) -> StoredTensor:

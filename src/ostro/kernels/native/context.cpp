@@ -49,6 +49,11 @@ void ostro_pack(ostro_context* context, int32_t type, const void* source, int64_
   });
 }
 
+int32_t ostro_quantise(ostro_context* context, int32_t type, const float* source, uint8_t* target,
+                       int64_t rows, int64_t columns) {
+  return context->compute.quantise_rows(*context, type, source, target, rows, columns);
+}
+
 uint64_t ostro_checksum(ostro_context* context, const void* data, int64_t bytes) {
   return ostro::checksum(context->pool, static_cast<const uint8_t*>(data), bytes);
 }
@@ -71,6 +76,11 @@ int32_t ostro_attention_layer(ostro_context* context, const ostro_attention* lay
 int32_t ostro_experts_layer(ostro_context* context, const ostro_experts* layer, int64_t rows,
                             float* x, int32_t* chosen, float* weights, uint8_t* missing) {
   return context->compute.experts_layer(*context, *layer, rows, x, chosen, weights, missing);
+}
+
+int32_t ostro_route(ostro_context* context, const ostro_experts* layer, int64_t rows,
+                    const float* x, int32_t* chosen) {
+  return context->compute.route(*context, *layer, rows, x, chosen);
 }
 
 int32_t ostro_head(ostro_context* context, const float* norm, float eps, const ostro_matrix* head,

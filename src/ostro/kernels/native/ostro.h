@@ -23,7 +23,7 @@ extern "C" {
 #endif
 
 /* Raised with every change of this file that a caller must know of. */
-#define OSTRO_ABI 4
+#define OSTRO_ABI 6
 OSTRO_API int32_t ostro_abi(void);
 
 /* ---- context: threads, scratch memory, and the instruction set ---- */
@@ -56,6 +56,18 @@ OSTRO_API void ostro_pack(ostro_context* context, int32_t type, const void* sour
 /* Rows of a packed matrix as floats: the embedding. out [count, columns]. */
 OSTRO_API void ostro_read_rows(ostro_context* context, const ostro_matrix* matrix,
                                const int64_t* rows, int64_t count, float* out);
+
+enum {
+  OSTRO_QUANTISED = 0,
+  OSTRO_QUANTISE_UNKNOWN_TYPE = 1,
+  OSTRO_QUANTISE_PARTIAL_BLOCK = 2, /* columns is not a multiple of the type's block */
+  OSTRO_QUANTISE_UNSTORABLE = 3     /* NaN, infinite, or beyond 65504: target is unspecified */
+};
+/* Rows of float32 into rows of GGUF blocks. `type` is one of Q4_0, Q4_1, Q5_0, Q5_1, Q8_0, Q2_K,
+ * Q3_K, Q4_K, Q5_K, Q6_K, IQ4_NL. The bytes do not depend on the number of threads. Returns one of
+ * the above. */
+OSTRO_API int32_t ostro_quantise(ostro_context* context, int32_t type, const float* source,
+                                 uint8_t* target, int64_t rows, int64_t columns);
 /* A checksum of 64 bits; not cryptographic. */
 OSTRO_API uint64_t ostro_checksum(ostro_context* context, const void* data, int64_t bytes);
 
@@ -119,6 +131,10 @@ typedef struct {
 OSTRO_API int32_t ostro_experts_layer(ostro_context* context, const ostro_experts* layer,
                                       int64_t rows, float* x, int32_t* chosen, float* weights,
                                       uint8_t* missing);
+
+/* The experts [T, K] that a layer would choose for x. -1 if memory is short. */
+OSTRO_API int32_t ostro_route(ostro_context* context, const ostro_experts* layer, int64_t rows,
+                              const float* x, int32_t* chosen);
 
 /* logits [T, V] = head(norm(x)). */
 OSTRO_API int32_t ostro_head(ostro_context* context, const float* norm, float eps,

@@ -199,20 +199,24 @@ bool shares_segments(const ostro_context& context, int64_t tiles, int64_t segmen
 void project(const Attention& a, const Forms& normed) {
   const ostro_matrix* matrices[] = {&a.layer.query, &a.layer.key, &a.layer.value};
   float* targets[] = {a.query, a.key, a.value};
-  int64_t starts[4] = {};
-  for (int i = 0; i < 3; ++i) starts[i + 1] = starts[i] + pieces(*matrices[i]);
+  int64_t steps[3], starts[4] = {};
+  for (int i = 0; i < 3; ++i) {
+    steps[i] = piece_groups(*matrices[i], a.step.rows);
+    starts[i + 1] = starts[i] + pieces(*matrices[i], steps[i]);
+  }
   a.context.pool.run(starts[3], [&](int64_t index, int) {
     const int i = index < starts[1] ? 0 : index < starts[2] ? 1 : 2;
-    multiply_piece(*matrices[i], index - starts[i], normed, 0, a.step.rows, targets[i]);
+    multiply_piece(*matrices[i], steps[i], index - starts[i], normed, 0, a.step.rows, targets[i]);
   });
 }
 
 // x += output * mixed.
 void add_output(const Attention& a, const Forms& mixed, float* out, float* x) {
   const ostro_matrix& output = a.layer.output;
-  const int64_t T = a.step.rows, D = output.rows, width = piece_groups(output) * kGroupRows;
-  a.context.pool.run(pieces(output), [&](int64_t index, int) {
-    multiply_piece(output, index, mixed, 0, T, out);
+  const int64_t T = a.step.rows, D = output.rows;
+  const int64_t step = piece_groups(output, T), width = step * kGroupRows;
+  a.context.pool.run(pieces(output, step), [&](int64_t index, int) {
+    multiply_piece(output, step, index, mixed, 0, T, out);
     const int64_t first = index * width, last = std::min(first + width, D);
     for (int64_t t = 0; t < T; ++t) {
       for (int64_t i = first; i < last; ++i) x[t * D + i] += out[t * D + i];
@@ -229,6 +233,7 @@ int32_t attention_layer(ostro_context& context, const ostro_attention& layer,
   const int64_t segments = most_segments(step);
   const Tiles tiles = cut(a, segments);
   const bool share = shares_segments(context, tiles.count(), segments);
+  const int64_t partials = share ? tiles.count() * segments * kMostQueries : 0;
   Forms normed({&layer.query, &layer.key, &layer.value}, T, Precision::Twice);
   Forms mixed({&layer.output}, T, Precision::Once);
   uint8_t *normed_memory, *mixed_memory;
@@ -240,7 +245,7 @@ int32_t attention_layer(ostro_context& context, const ostro_attention& layer,
                                 {a.value, T * a.kv_width()},
                                 {a.mixed, T * a.query_width()},
                                 {out, T * D},
-                                {a.partial, share ? tiles.count() * segments * kMostQueries : 0}})) {
+                                {a.partial, partials}})) {
     return -1;
   }
   normed.place(normed_memory);

@@ -1,4 +1,5 @@
-// The two halves of a layer and the head: one call each, for all rows of a step.
+// The two halves of a layer and the head: one call each, for all rows of a step. And what works on
+// matrices alone.
 #pragma once
 
 #include "forms.h"
@@ -10,6 +11,9 @@ int32_t attention_layer(ostro_context& context, const ostro_attention& layer,
 
 int32_t experts_layer(ostro_context& context, const ostro_experts& layer, int64_t rows, float* x,
                       int32_t* chosen, float* weights, uint8_t* missing);
+
+int32_t route_rows(ostro_context& context, const ostro_experts& layer, int64_t rows,
+                   const float* x, int32_t* chosen);
 
 int32_t head(ostro_context& context, const float* norm, float eps, const ostro_matrix& matrix,
              int64_t rows, const float* x, float* logits);
@@ -28,5 +32,8 @@ int32_t largest_logits(ostro_context& context, int64_t count, const float* logit
 
 void read_rows(ostro_context& context, const ostro_matrix& matrix, const int64_t* rows,
                int64_t count, float* out);
+
+int32_t quantise_rows(ostro_context& context, int32_t type, const float* source, uint8_t* target,
+                      int64_t rows, int64_t columns);
 
 }  // namespace ostro::OSTRO_ISA

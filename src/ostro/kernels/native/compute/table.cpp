@@ -8,8 +8,8 @@
 namespace ostro::OSTRO_ISA {
 
 const Compute kCompute = {
-    OSTRO_NAME(OSTRO_ISA), read_rows, linear, attention_layer, experts_layer, head,
-    rope_angles, summarise, largest_logits,
+    OSTRO_NAME(OSTRO_ISA), read_rows, linear, attention_layer, experts_layer, route_rows, head,
+    rope_angles, summarise, largest_logits, quantise_rows,
 };
 
 }  // namespace ostro::OSTRO_ISA
