@@ -22,9 +22,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import torch
-from machine import describe
 
 import ostro
+from machine import describe
 from ostro.config import WEIGHT_TYPES, WeightType
 from ostro.evaluation.quantisation import WINDOW, compare
 from ostro.evaluation.shipped_text import shipped_text

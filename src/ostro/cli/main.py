@@ -222,6 +222,24 @@ def upcycle(
 
 
 @app.command()
+def synthesize(
+    preset: Annotated[str, typer.Argument(help="A geometry, such as mixtral-8x7b or demo.")],
+    target: Annotated[Path, typer.Argument(help="The .gguf file to write.")],
+    kind: Annotated[str, typer.Option("--type", help="A weight type, such as Q4_0 or Q3_K.")],
+    layers: Annotated[int | None, typer.Option(min=1, help="Layers [default: all].")] = None,
+    context: Annotated[
+        int | None, typer.Option(min=1, help="Tokens of context [default: the preset's].")
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Of the weights.")] = 0,
+    as_json: options.Json = False,
+) -> None:
+    """Write a model of random weights, to measure speed with."""
+    from ostro.cli import synthesize as command
+
+    command.run(preset, target, kind, layers, context, seed, as_json=as_json)
+
+
+@app.command()
 def pull(
     hub_id: Annotated[str, typer.Argument(help="ORG/NAME, ORG/NAME/FILE.gguf, or demo.")],
     revision: Annotated[str | None, typer.Option(help="A branch, tag or commit.")] = None,
