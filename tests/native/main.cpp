@@ -9,6 +9,7 @@ namespace ostro::test {
 // One function a file, each adding its tests.
 void interface_tests(Suite& suite);
 void isa_tests(Suite& suite);
+void kernels_tests(Suite& suite);
 void thread_pool_tests(Suite& suite);
 
 }  // namespace ostro::test
@@ -24,6 +25,7 @@ int main(int count, char** arguments) {
   ostro::test::Suite suite(count > 1 ? arguments[1] : "");
   ostro::test::interface_tests(suite);
   ostro::test::isa_tests(suite);
+  ostro::test::kernels_tests(suite);
   ostro::test::thread_pool_tests(suite);
   std::printf("native: %d passed, %d failed\n", suite.passed(), suite.failed());
   return suite.failed() == 0 && suite.passed() > 0 ? 0 : 1;
