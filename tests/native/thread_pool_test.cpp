@@ -110,7 +110,7 @@ void test_sequences(Suite& suite) {
     for (int64_t value : values) CHECK(value == 500);
   });
 
-  suite.test("many small tasks, past the point where the generation wraps around", [&] {
+  suite.test("many small tasks", [&] {
     ThreadPool pool(2);
     std::atomic<int64_t> sum{0};
     constexpr int64_t kTasks = 70000;
