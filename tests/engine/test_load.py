@@ -46,7 +46,7 @@ def test_a_quantised_checkpoint_computes_as_stored(tmp_path) -> None:
 def test_without_the_native_library_a_quantised_checkpoint_becomes_f16(
     tmp_path, monkeypatch
 ) -> None:
-    monkeypatch.setattr("ostro.engine.load.load_library", lambda: NoLibrary("it is not built"))
+    monkeypatch.setattr("ostro.engine.planning.load_library", lambda: NoLibrary("it is not built"))
     path = save_gguf(tmp_path / "m.gguf", save_babbler(tmp_path / "m"), "Q8_0")
     llm = ostro.load(path, progress=SILENT)
     assert llm.model.embedding_VD.dtype == torch.float16

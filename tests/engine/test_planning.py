@@ -1,5 +1,6 @@
 """Plans for what is on paper, on disk and in the store, and the refusal of what does not fit."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,7 @@ from ostro.config import WEIGHT_TYPES, make_plan
 from ostro.config.weight_types import cache_type
 from ostro.engine.planning import compute_type, describe_model, plan_model, require_fit
 from ostro.errors import MemoryPlanError, OstroError
+from ostro.kernels.library import NoLibrary
 from ostro.runtime.environment import Environment
 from ostro.runtime.memory import Memory
 from ostro.weights.describe import Description
@@ -109,6 +111,13 @@ def test_a_model_in_the_store_goes_before_a_preset(env) -> None:
 def test_an_unknown_model_is_an_error_that_lists_the_presets(env) -> None:
     with pytest.raises(OstroError, match=r"no model 'mixtral-9x9b'.* presets .*mixtral-8x7b"):
         describe_model("mixtral-9x9b", env)
+
+
+def test_without_the_native_library_the_plan_counts_dense_weights(env, monkeypatch) -> None:
+    missing = NoLibrary("it is not built")
+    monkeypatch.setattr("ostro.engine.planning.load_library", lambda: missing)
+    model = replace(described(env), stored_type=WEIGHT_TYPES["Q4_0"])
+    assert plan_model(model, env, memory_bytes=GIB).compute_type == "F16"
 
 
 def test_a_path_that_is_not_there_is_not_taken_for_a_hub_id(env) -> None:

@@ -1,11 +1,12 @@
 """``ostro plan``: what a model takes and how fast it can go."""
 
 from ostro.cli.output import print_json, print_rows
-from ostro.config import Plan, format_bytes, format_count, parse_bytes, weight_type
+from ostro.config import Plan, format_bytes, format_count, weight_type
 from ostro.config.memory_split import MemorySplit
 from ostro.engine.planning import (
     capped_speed,
     describe_model,
+    memory_cap,
     model_disk_bandwidth,
     plan_model,
     plan_split,
@@ -27,16 +28,16 @@ def run(
     """Print the plan as a table or as JSON."""
     environment = Environment.read()
     description = describe_model(model, environment)
+    cap = memory_cap(memory, environment)
     plan = plan_model(
         description,
         environment,
         kind=None if kind is None else weight_type(kind),
         context=context,
         batch=batch,
-        memory_bytes=environment.memory if memory is None else parse_bytes(memory),
+        memory_bytes=cap,
         threads=threads,
     )
-    cap = environment.memory if memory is None else parse_bytes(memory)
     split = None
     if cap is not None or not plan.fits:
         # What is free is free beside this process, and a cap holds it too.

@@ -9,7 +9,7 @@ from rich.table import Table
 from ostro.cli.options import Running
 from ostro.cli.output import note
 from ostro.config import PRESETS, Plan, format_bytes, make_plan
-from ostro.engine.planning import compute_type
+from ostro.engine.planning import compute_type, runs_natively
 from ostro.errors import MemoryPlanError, NetworkError, OstroError
 from ostro.runtime.bandwidth import read_bandwidth
 from ostro.runtime.environment import Environment
@@ -64,7 +64,7 @@ def _plan(file: PublishedFile, context: int, memory: int, bandwidth: float) -> P
         PRESETS[file.preset],
         model=file.pull_id,
         stored=file.weight_type,
-        compute=compute_type(file.weight_type),
+        compute=compute_type(file.weight_type, native=runs_natively(PRESETS[file.preset])),
         stored_bytes=file.bytes,
         memory_bytes=memory,
         read_bandwidth=bandwidth,

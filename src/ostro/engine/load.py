@@ -5,13 +5,19 @@ from pathlib import Path
 
 import torch
 
-from ostro.config import WEIGHT_TYPES, Geometry, WeightType, parse_bytes
+from ostro.config import WEIGHT_TYPES, Geometry, WeightType
 from ostro.config.weight_types import cache_type
 from ostro.engine.llm import LLM
-from ostro.engine.planning import compute_type, require_fit, split_for_load
+from ostro.engine.planning import (
+    compute_type,
+    memory_cap,
+    native_library,
+    require_fit,
+    split_for_load,
+)
 from ostro.errors import OstroError
 from ostro.kernels.dispatch import torch_kernels
-from ostro.kernels.library import NativeLibrary, NoLibrary, load_library
+from ostro.kernels.library import NativeLibrary, NoLibrary
 from ostro.kernels.native import NativeContext
 from ostro.model import Mixtral
 from ostro.runtime.environment import Environment
@@ -24,7 +30,7 @@ from ostro.weights.describe import Description, describe
 from ostro.weights.expert_pool import ExpertPool, slot_bytes
 from ostro.weights.load import load_model
 from ostro.weights.packed_model import packed_model
-from ostro.weights.prepared import native_obstacle, plan_records, prepare
+from ostro.weights.prepared import plan_records, prepare
 from ostro.weights.store import find_model, list_models
 from ostro.weights.stored import DTYPE_OF_TYPE
 from ostro.weights.tokenizer_files import TokenizerFiles
@@ -90,7 +96,7 @@ def load(
     context = limit if context is None else context
     if not 1 <= context <= limit:
         raise OstroError(f"context {context} is out of range; {located.name} reads 1 to {limit}")
-    cap = parse_bytes(memory) if isinstance(memory, str) else memory or environment.memory
+    cap = memory_cap(memory, environment)
     library = _native_library(checkpoint.geometry, settings, dense=dtype is not None)
     compute = compute_type(checkpoint.matrix_type, native=isinstance(library, NativeLibrary))
     if dtype is not None:
@@ -169,5 +175,4 @@ def _native_library(
     """The native kernels, where they can do what is asked for."""
     if dense or settings.device.type != "cpu":
         return NoLibrary("a dtype or a device was asked for")
-    obstacle = native_obstacle(geometry)
-    return load_library() if obstacle is None else NoLibrary(obstacle)
+    return native_library(geometry)

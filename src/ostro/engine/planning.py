@@ -5,8 +5,9 @@ from pathlib import Path
 
 from ostro.config import PRESETS, WEIGHT_TYPES, Geometry, Plan, WeightType, make_plan
 from ostro.config.memory_split import PROCESS_GROWTH, MemorySplit, split_memory
-from ostro.config.units import format_bytes
+from ostro.config.units import format_bytes, parse_bytes
 from ostro.errors import MemoryPlanError, OstroError
+from ostro.kernels.library import NativeLibrary, NoLibrary, load_library
 from ostro.runtime.bandwidth import read_bandwidth
 from ostro.runtime.disk import disk_bandwidth
 from ostro.runtime.environment import Environment
@@ -14,7 +15,7 @@ from ostro.runtime.memory import read_memory, resident_bytes
 from ostro.runtime.settings import usable_cores
 from ostro.weights.checkpoint import open_checkpoint
 from ostro.weights.describe import Description, describe, describe_hub, describe_preset
-from ostro.weights.prepared import native_type
+from ostro.weights.prepared import native_obstacle, native_type
 from ostro.weights.store import find_model
 
 _SMALLEST_CONTEXT = 256
@@ -30,6 +31,29 @@ def compute_type(stored: WeightType, *, native: bool = True) -> WeightType:
     if native:
         return native_type(stored)
     return stored if stored.is_dense else WEIGHT_TYPES["F16"]
+
+
+def native_library(geometry: Geometry) -> NativeLibrary | NoLibrary:
+    """The native kernels, where they can run this geometry here, or why not."""
+    obstacle = native_obstacle(geometry)
+    return load_library() if obstacle is None else NoLibrary(obstacle)
+
+
+def runs_natively(geometry: Geometry) -> bool:
+    """Whether the native kernels would run this geometry here."""
+    return isinstance(native_library(geometry), NativeLibrary)
+
+
+def memory_cap(asked: int | str | None, environment: Environment) -> int | None:
+    """Bytes that the process may take: what was asked for, else ``OSTRO_MEMORY``, else no cap."""
+    if isinstance(asked, int):
+        return asked
+    if asked is not None:
+        return parse_bytes(asked)
+    try:
+        return None if environment.memory is None else parse_bytes(environment.memory)
+    except OstroError as error:
+        raise OstroError(f"OSTRO_MEMORY: {error}") from error
 
 
 def describe_model(model: str, environment: Environment) -> Description:
@@ -70,7 +94,7 @@ def plan_model(
         model.geometry,
         model=model.name,
         stored=stored,
-        compute=compute_type(stored),
+        compute=compute_type(stored, native=runs_natively(model.geometry)),
         stored_bytes=model.stored_bytes if stored == model.stored_type else None,
         memory_bytes=read_memory().available if memory_bytes is None else memory_bytes,
         read_bandwidth=read_bandwidth(environment.home, count),
