@@ -4,10 +4,10 @@
         [--json]
 
 MODEL is in full precision; PYTHON is an interpreter that has llama-cpp-python (default: this one).
-Both quantise the same F32 file into the same types. Then, for every mix: the relative root mean
-square error of the quantised matrices, plain and with weights (an error counts |x| plus the root
-mean square of its block of 32, which is what llama.cpp's 4- and 5-bit searches lessen); the KL
-divergence from the full model, both computed in float32; and the speed.
+Both quantise the same F32 file, every matrix to the same size. Then, for every mix: the relative
+root mean square error of the quantised matrices, plain and with weights (an error counts |x| plus
+the root mean square of its block of 32, which is what llama.cpp's 4- and 5-bit searches lessen);
+the KL divergence from the full model, both computed in float32; and the speed.
 """
 
 import argparse
@@ -108,14 +108,11 @@ def errors(full: Checkpoint, quantised: Checkpoint) -> tuple[float, float]:
     return math.sqrt(sums[0] / sums[1]), math.sqrt(sums[2] / sums[3])
 
 
-def require_equal_types(ours: Checkpoint, peers: Checkpoint) -> None:
-    """Quality is compared at equal size alone."""
-    ours_types, peers_types = (
-        {name: info.type.name for name, info in each.files.infos.items()} for each in (ours, peers)
-    )
-    differing = {n: (t, peers_types.get(n)) for n, t in ours_types.items() if t != peers_types[n]}
-    if differing:
-        sys.exit(f"types differ, ostro's and llama.cpp's: {differing}")
+def require_equal_sizes(ours: Checkpoint, peers: Checkpoint) -> None:
+    """Quality is compared at equal size alone, tensor by tensor; types of one size may differ."""
+    sizes = [{n: info.bytes for n, info in each.files.infos.items()} for each in (ours, peers)]
+    if sizes[0] != sizes[1]:
+        sys.exit(f"sizes differ: {sorted(sizes[0].items() ^ sizes[1].items())}")
 
 
 def measure(mix: Mix, folder: Path, options: argparse.Namespace) -> Iterator[Row]:
@@ -129,7 +126,7 @@ def measure(mix: Mix, folder: Path, options: argparse.Namespace) -> Iterator[Row
         options.llama_cpp, full, paths[1], mix, torch.get_num_threads()
     )
     checkpoints = [open_checkpoint(path) for path in paths]
-    require_equal_types(*checkpoints)
+    require_equal_sizes(*checkpoints)
     found = [errors(source, checkpoint) for checkpoint in checkpoints]
     text = options.text.read_text(encoding="utf-8") if options.text else shipped_text()
     llm = ostro.load(full, dtype="float32", progress=SILENT)

@@ -8,9 +8,10 @@ import sys
 from pathlib import Path
 
 import pytest
-import torch
 
 import ostro
+from ostro.evaluation.perplexity import perplexity
+from ostro.evaluation.shipped_text import shipped_text
 from ostro.kernels.quantise import open_quantiser
 from ostro.runtime.progress import SilentProgress
 from ostro.weights.checkpoint import open_checkpoint
@@ -18,10 +19,10 @@ from ostro.weights.convert import write_model
 from ostro.weights.layouts import GGUF
 from ostro.weights.quantisation_mix import MIXES
 from ostro.weights.tokenizer_files import TokenizerFiles
+from tiny_chat import save_babbler
 
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.demo,
     pytest.mark.skipif(
         importlib.util.find_spec("llama_cpp") is None,
         reason="llama-cpp-python is not installed; it is built from source",
@@ -42,24 +43,43 @@ print(float(-logits[np.arange(len(ids) - 1), ids[1:]].mean()))
 """
 
 
-def test_perplexities_agree(demo_model: Path, tmp_path: Path) -> None:
-    text = (Path(ostro.__file__).parent / "evaluation" / "meditations.txt").read_text("utf-8")
-    checkpoint, target = open_checkpoint(demo_model), tmp_path / "demo.gguf"
+@pytest.fixture(scope="module")
+def wide(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small mixture whose rows are all whole super-blocks."""
+    folder = tmp_path_factory.mktemp("models") / "wide"
+    changes = {"hidden_size": 256, "intermediate_size": 512, "initializer_range": 0.05}
+    return save_babbler(folder, num_hidden_layers=2, **changes)
+
+
+def perplexities(model: Path, target: Path, mix: str) -> tuple[float, float]:
+    """Of the shipped text's first 512 tokens, by ostro and by llama.cpp, on one file."""
+    checkpoint = open_checkpoint(model)
     write_model(
         checkpoint,
         TokenizerFiles.beside(checkpoint.path),
         target,
         layout=GGUF,
-        kind=MIXES["q4_k_m"],
+        kind=MIXES[mix],
         progress=SilentProgress(),
-        name="demo",
+        name="test",
         quantise=open_quantiser(2)[0],
     )
     llm = ostro.load(target, progress=SilentProgress())
-    ids = llm.encode(text)[:512]
-    chosen = torch.log_softmax(llm.logits(ids).double(), -1)[:-1]
-    own = math.exp(float(-chosen.gather(1, torch.tensor(ids[1:])[:, None]).mean()))
+    ids = llm.encode(shipped_text())[:512]
     command = [sys.executable, "-c", PROGRAM, str(target)]
     given = json.dumps(ids)
     done = subprocess.run(command, input=given, capture_output=True, text=True, check=True)
-    assert math.exp(float(done.stdout)) == pytest.approx(own, rel=0.005)
+    return perplexity(llm.model, ids, 512).value, math.exp(float(done.stdout))
+
+
+@pytest.mark.parametrize("mix", MIXES)
+def test_perplexities_agree_where_rows_are_whole_super_blocks(wide, tmp_path, mix) -> None:
+    own, other = perplexities(wide, tmp_path / "wide.gguf", mix)
+    assert other == pytest.approx(own, rel=0.005)
+
+
+@pytest.mark.demo
+@pytest.mark.parametrize("mix", MIXES)
+def test_perplexities_agree_on_the_demo(demo_model: Path, tmp_path: Path, mix) -> None:
+    own, other = perplexities(demo_model, tmp_path / "demo.gguf", mix)
+    assert other == pytest.approx(own, rel=0.005)
