@@ -19,7 +19,7 @@ from ostro.weights.convert import write_model
 from ostro.weights.layouts import GGUF
 from ostro.weights.quantisation_mix import MIXES
 from ostro.weights.tokenizer_files import TokenizerFiles
-from tiny_chat import save_babbler
+from tiny_chat import BOS, EOS, VOCAB_SIZE, save_babbler
 
 pytestmark = [
     pytest.mark.slow,
@@ -45,10 +45,24 @@ print(float(-logits[np.arange(len(ids) - 1), ids[1:]].mean()))
 
 @pytest.fixture(scope="module")
 def wide(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A small mixture whose rows are all whole super-blocks."""
+    """A small mixture whose rows are all whole super-blocks.
+
+    It uses both experts of two: a random router is full of ties, which rounding would decide.
+    """
     folder = tmp_path_factory.mktemp("models") / "wide"
-    changes = {"hidden_size": 256, "intermediate_size": 512, "initializer_range": 0.05}
-    return save_babbler(folder, num_hidden_layers=2, **changes)
+    sizes = {"vocab_size": VOCAB_SIZE + 1, "hidden_size": 256, "intermediate_size": 512}
+    sizes |= {"num_local_experts": 2}
+    ids = {"bos_token_id": BOS + 1, "eos_token_id": EOS + 1}
+    save_babbler(folder, num_hidden_layers=2, initializer_range=0.05, **sizes, **ids)
+    # llama.cpp reads no byte-level vocabulary without merges. Control tokens come after all text.
+    path = folder / "tokenizer.json"
+    tokenizer = json.loads(path.read_text(encoding="utf-8"))
+    tokenizer["model"]["vocab"]["th"] = BOS
+    tokenizer["model"]["merges"] = [["t", "h"]]
+    for token in tokenizer["added_tokens"]:
+        token["id"] += 1
+    path.write_text(json.dumps(tokenizer), encoding="utf-8")
+    return folder
 
 
 def perplexities(model: Path, target: Path, mix: str) -> tuple[float, float]:
