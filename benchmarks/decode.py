@@ -1,23 +1,23 @@
 """Decoding the demo: ostro beside transformers on the same weights, in turn, in one run.
 
-    .venv/bin/python benchmarks/decode.py [ROUNDS] [TOKENS]
+    .venv/bin/python benchmarks/decode.py [--rounds N] [--tokens N] [--json]
 
-transformers reads the demo converted to Hugging Face's layout in bfloat16. Prints the median of
-tokens per second of each, and the median of the ratios round by round.
+transformers reads the demo converted to Hugging Face's layout in bfloat16. Prints the medians of
+tokens per second and their ratio.
 """
 
+import argparse
 import statistics
-import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
-from machine import describe
 
 import ostro
+from machine import describe
 from ostro.config import WEIGHT_TYPES
 from ostro.engine.session import Session
 from ostro.runtime.environment import Environment
@@ -26,6 +26,7 @@ from ostro.weights.checkpoint import open_checkpoint
 from ostro.weights.convert import WRITABLE_LAYOUTS, write_model
 from ostro.weights.demo import prepare_demo
 from ostro.weights.tokenizer_files import TokenizerFiles
+from results import compare, print_results
 
 PROMPT = list(range(1000, 1032))
 
@@ -64,38 +65,56 @@ def transformers_decoder(folder: Path) -> Callable[[int], float]:
     return run
 
 
+def convert(demo: Path, folder: Path) -> None:
+    """Write the demo for transformers."""
+    write_model(
+        open_checkpoint(demo),
+        TokenizerFiles(None),
+        folder,
+        layout=WRITABLE_LAYOUTS["hf"],
+        kind=WEIGHT_TYPES["BF16"],
+        progress=SilentProgress(),
+        name="demo",
+    )
+
+
+def measure(
+    runs: Mapping[str, Callable[[int], float]], rounds: int, tokens: int
+) -> dict[str, float]:
+    """Median speeds, measured in turn, A B C A B C ..., after one round that does not count."""
+    speeds: dict[str, list[float]] = {name: [] for name in runs}
+    for number in range(rounds + 1):
+        for name, run in runs.items():
+            speed = tokens / run(tokens)
+            if number:
+                speeds[name].append(speed)
+    return {name: statistics.median(values) for name, values in speeds.items()}
+
+
 def main() -> None:
-    """Measure in turn, A B C A B C ..., after one round that does not count."""
-    rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 5
-    tokens = int(sys.argv[2]) if len(sys.argv) > 2 else 32
+    """Prepare, measure, print."""
+    parser = argparse.ArgumentParser(description="Decoding the demo beside transformers.")
+    parser.add_argument("--rounds", type=int, default=5, help="that count [default: 5]")
+    parser.add_argument("--tokens", type=int, default=32, help="a round [default: 32]")
+    parser.add_argument("--json", action="store_true", help="print one JSON list")
+    arguments = parser.parse_args()
     demo = prepare_demo(Environment.read(), SilentProgress())
+    peer = "transformers BF16"
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name) / "demo-hf"
-        write_model(
-            open_checkpoint(demo),
-            TokenizerFiles(None),
-            folder,
-            layout=WRITABLE_LAYOUTS["hf"],
-            kind=WEIGHT_TYPES["BF16"],
-            progress=SilentProgress(),
-            name="demo",
-        )
+        convert(demo, folder)
         runs = {
-            "ostro F16": ostro_decoder(demo, "float16"),
-            "ostro BF16": ostro_decoder(demo, "bfloat16"),
-            "transformers BF16": transformers_decoder(folder),
+            "decode F16": ostro_decoder(demo, "float16"),
+            "decode BF16": ostro_decoder(demo, "bfloat16"),
+            peer: transformers_decoder(folder),
         }
-        speeds: dict[str, list[float]] = {name: [] for name in runs}
-        for number in range(rounds + 1):
-            for name, run in runs.items():
-                speed = tokens / run(tokens)
-                if number:
-                    speeds[name].append(speed)
-    print(describe())
-    peer = speeds["transformers BF16"]
-    for name, values in speeds.items():
-        ratio = statistics.median(a / b for a, b in zip(values, peer, strict=True))
-        print(f"{name:<18} {statistics.median(values):6.1f} tokens/s  ratio {ratio:.2f}")
+        speeds = measure(runs, arguments.rounds, arguments.tokens)
+    results = [
+        compare(name, ostro=speed, peer=speeds[peer], peer_name=peer, goal=1.0, unit="tok/s")
+        for name, speed in speeds.items()
+        if name != peer
+    ]
+    print_results(describe(), results, json_wanted=arguments.json)
 
 
 if __name__ == "__main__":

@@ -1,20 +1,24 @@
 """torch's matrix product by dtype and number of rows: why float16, and why float32 for many rows.
 
-.venv/bin/python benchmarks/linear.py
+.venv/bin/python benchmarks/linear.py [--json]
 """
 
+import argparse
 import statistics
 import time
 from collections.abc import Callable
 
 import torch
 import torch.nn.functional as F
-from machine import describe
 from torch import Tensor
 
+from machine import describe
 from ostro.kernels.linear import linear
+from results import Result, compare, print_results
 
 OUT, IN, MATRICES = 3072, 576, 40
+ROWS = (1, 8, 16, 32, 128, 512)
+DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
 
 def seconds(run: Callable[[Tensor, Tensor], Tensor], x: Tensor, weights: list[Tensor]) -> float:
@@ -27,19 +31,36 @@ def seconds(run: Callable[[Tensor, Tensor], Tensor], x: Tensor, weights: list[Te
     return statistics.median(times[3:])
 
 
+def measure(rows: int) -> list[Result]:
+    """Ostro's float16 product of so many rows beside torch's in each dtype."""
+    weights = {
+        name: [torch.randn(OUT, IN).to(dtype) for _ in range(MATRICES)]
+        for name, dtype in DTYPES.items()
+    }
+    inputs = {name: torch.randn(rows, IN).to(dtype) for name, dtype in DTYPES.items()}
+    own = seconds(linear, inputs["float16"], weights["float16"])
+    return [
+        compare(
+            f"linear {rows} rows",
+            ostro=1e6 * own,
+            peer=1e6 * seconds(F.linear, inputs[name], weights[name]),
+            peer_name=f"torch {name}",
+            goal=0.0,
+            unit="us",
+            smaller_is_better=True,
+        )
+        for name in DTYPES
+    ]
+
+
 def main() -> None:
-    """Print microseconds for each dtype and number of rows."""
-    print(describe())
-    print(f"{OUT} x {IN}, microseconds a product")
-    print("rows    float32   bfloat16    float16  ostro float16")
-    for rows in (1, 8, 16, 32, 128, 512):
-        row = []
-        for dtype in (torch.float32, torch.bfloat16, torch.float16):
-            weights = [torch.randn(OUT, IN).to(dtype) for _ in range(MATRICES)]
-            x = torch.randn(rows, IN).to(dtype)
-            row.append(seconds(F.linear, x, weights))
-        row.append(seconds(linear, x, weights))
-        print(f"{rows:<5}" + "".join(f"{1e6 * value:>11.0f}" for value in row))
+    """Print microseconds for each dtype and number of rows; ostro's are those of float16."""
+    parser = argparse.ArgumentParser(description=f"Products of {OUT} x {IN}.")
+    parser.add_argument("--json", action="store_true", help="print one JSON list")
+    arguments = parser.parse_args()
+    results = [result for rows in ROWS for result in measure(rows)]
+    heading = f"{describe()}\n{OUT} x {IN}, microseconds a product"
+    print_results(heading, results, json_wanted=arguments.json)
 
 
 if __name__ == "__main__":

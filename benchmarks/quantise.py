@@ -28,9 +28,9 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from machine import describe
 
 import ostro
+from machine import describe
 from ostro.config import WEIGHT_TYPES, WeightType
 from ostro.evaluation.quantisation import WINDOW, compare
 from ostro.evaluation.shipped_text import shipped_text

@@ -18,7 +18,7 @@ from ostro.model.cache import PAGE_SLOTS, PagedKVCache
 from random_blocks import TYPES, Packed
 
 EPS, THETA = 1e-5, 1e4
-LONG = 1100  # Past two segments of 512 keys.
+LONG = 1100  # Past four segments of 256 keys.
 
 
 @dataclass

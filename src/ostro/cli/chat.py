@@ -9,7 +9,7 @@ from typing import Any
 
 from ostro.cli.fitting import fitting
 from ostro.cli.options import Running, Sampling
-from ostro.cli.output import note, print_json
+from ostro.cli.output import note, pool_line, print_json
 from ostro.cli.propose import is_published_name, propose
 from ostro.cli.repl import Repl
 from ostro.config import count_parameters, format_count
@@ -75,6 +75,8 @@ def answer(llm: LLM, messages: list[Message], request: Request, sampling: Sampli
     sys.stdout.write("\n")
     sys.stdout.flush()
     note(f"({timer.tokens} tokens, {timer.tokens_per_second:.1f} tokens/s)")
+    if llm.experts is not None:
+        note(f"({pool_line(llm.experts)})")
 
 
 def introduce(llm: LLM) -> None:
@@ -83,7 +85,6 @@ def introduce(llm: LLM) -> None:
     counts = count_parameters(g)
     kind = f"{g.num_experts} experts, top-{g.top_k}" if g.is_sparse else "dense"
     active = f", {format_count(counts.active)} active a token" if g.is_sparse else ""
-    speed = llm.measure_speed()
     note(f"{llm.name}: {kind}, {format_count(counts.total)} parameters{active}.")
     if llm.name == "demo":
         note(
@@ -91,10 +92,13 @@ def introduce(llm: LLM) -> None:
             "so the routing carries no meaning yet."
         )
     real = " For the real thing: ostro chat mixtral" if llm.name == "demo" else ""
-    note(
-        f"About {speed:.0f} tokens/s here, in {llm.settings.type_name} on "
-        f"{llm.settings.threads} threads.{real}\n"
-    )
+    how = f"in {llm.settings.type_name} on {llm.settings.threads} threads"
+    if llm.experts is None:
+        note(f"About {llm.measure_speed():.0f} tokens/s here, {how}.{real}\n")
+    else:  # Measuring would read the whole model from disk.
+        note(f"Some experts stay on disk; computing {how}.{real}\n")
+    if llm.settings.notice:
+        note(f"({llm.settings.notice})\n")
 
 
 def _messages(request: Request) -> list[Message] | None:

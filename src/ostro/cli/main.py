@@ -106,6 +106,7 @@ def chat(
     stop: options.Stop = None,
     threads: options.Threads = None,
     context: options.Context = None,
+    memory: options.Memory = None,
     kind: options.ComputeType = None,
     device: options.Device = "cpu",
 ) -> None:
@@ -116,7 +117,7 @@ def chat(
     sampling = options.Sampling(
         max_tokens, temperature, top_p, top_k, min_p, repetition_penalty, seed, stop or []
     )
-    running = options.Running(threads, context, kind, device)
+    running = options.Running(threads, context, memory, kind, device)
     request = command.Request(prompt, system, messages, safe_prompt, as_json, yes, timings)
     started = command.Start(STARTED, torch_seconds)
     command.run(model, request, sampling, running, started=started)
@@ -140,6 +141,7 @@ def generate(
     stop: options.Stop = None,
     threads: options.Threads = None,
     context: options.Context = None,
+    memory: options.Memory = None,
     kind: options.ComputeType = None,
     device: options.Device = "cpu",
 ) -> None:
@@ -149,7 +151,7 @@ def generate(
     sampling = options.Sampling(
         max_tokens, temperature, top_p, top_k, min_p, repetition_penalty, seed, stop or []
     )
-    running = options.Running(threads, context, kind, device)
+    running = options.Running(threads, context, memory, kind, device)
     command.run(model, prompt, sampling, running, raw=raw, as_json=as_json)
 
 
@@ -220,6 +222,24 @@ def upcycle(
 
 
 @app.command()
+def synthesize(
+    preset: Annotated[str, typer.Argument(help="A geometry, such as mixtral-8x7b or demo.")],
+    target: Annotated[Path, typer.Argument(help="The .gguf file to write.")],
+    kind: Annotated[str, typer.Option("--type", help="A weight type, such as Q4_0 or Q3_K.")],
+    layers: Annotated[int | None, typer.Option(min=1, help="Layers [default: all].")] = None,
+    context: Annotated[
+        int | None, typer.Option(min=1, help="Tokens of context [default: the preset's].")
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Of the weights.")] = 0,
+    as_json: options.Json = False,
+) -> None:
+    """Write a model of random weights, to measure speed with."""
+    from ostro.cli import synthesize as command
+
+    command.run(preset, target, kind, layers, context, seed, as_json=as_json)
+
+
+@app.command()
 def pull(
     hub_id: Annotated[str, typer.Argument(help="ORG/NAME, ORG/NAME/FILE.gguf, or demo.")],
     revision: Annotated[str | None, typer.Option(help="A branch, tag or commit.")] = None,
@@ -259,6 +279,7 @@ def verify(
     report: Annotated[Path | None, typer.Option(help="Also write the report to this file.")] = None,
     threads: options.Threads = None,
     context: options.Context = None,
+    memory: options.Memory = None,
     kind: options.ComputeType = None,
     device: options.Device = "cpu",
     as_json: options.Json = False,
@@ -266,7 +287,7 @@ def verify(
     """Check a checkpoint and print a report on it."""
     from ostro.cli import verify as command
 
-    running = options.Running(threads, context, kind, device)
+    running = options.Running(threads, context, memory, kind, device)
     command.run(model, report, running, as_json=as_json)
 
 
@@ -282,6 +303,7 @@ def quantisation(
         int | None, typer.Option(min=3, help="Tokens to read together [default: at most 512].")
     ] = None,
     threads: options.Threads = None,
+    memory: options.Memory = None,
     kind: options.ComputeType = None,
     device: options.Device = "cpu",
     as_json: options.Json = False,
@@ -289,5 +311,5 @@ def quantisation(
     """Say what a quantised model has lost: perplexity, KL divergence, agreement, experts."""
     from ostro.cli import evaluate as command
 
-    running = options.Running(threads, context, kind, device)
+    running = options.Running(threads, context, memory, kind, device)
     command.run_quantisation(full, quantised, text, running, as_json=as_json)

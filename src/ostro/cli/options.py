@@ -19,6 +19,10 @@ Threads = Annotated[int | None, typer.Option(min=1, help="Compute threads [defau
 Context = Annotated[
     int | None, typer.Option(min=1, help="Tokens of context [default: the model's limit].")
 ]
+Memory = Annotated[
+    str | None,
+    typer.Option(help="Cap on the process, such as 8GiB; experts beyond it stay on disk."),
+]
 ComputeType = Annotated[str | None, typer.Option("--type", help="Compute in F32, BF16 or F16.")]
 WeightTypeOption = Annotated[
     str | None, typer.Option("--type", help="A weight type, such as BF16 or Q4_0.")
@@ -51,6 +55,7 @@ class Running:
 
     threads: int | None
     context: int | None
+    memory: str | None
     kind: str | None
     device: str
 
@@ -59,6 +64,7 @@ class Running:
         return {
             "threads": self.threads,
             "context": self.context,
+            "memory": self.memory,
             "dtype": self.kind,
             "device": self.device,
         }

@@ -2,8 +2,16 @@
 
 from ostro.cli.output import print_json, print_rows
 from ostro.config import Plan, format_bytes, format_count, parse_bytes, weight_type
-from ostro.engine.planning import describe_model, plan_model
+from ostro.config.memory_split import MemorySplit
+from ostro.engine.planning import (
+    capped_speed,
+    describe_model,
+    model_disk_bandwidth,
+    plan_model,
+    plan_split,
+)
 from ostro.runtime.environment import Environment
+from ostro.runtime.memory import resident_bytes
 
 
 def run(
@@ -18,22 +26,35 @@ def run(
 ) -> None:
     """Print the plan as a table or as JSON."""
     environment = Environment.read()
+    description = describe_model(model, environment)
     plan = plan_model(
-        describe_model(model, environment),
+        description,
         environment,
         kind=None if kind is None else weight_type(kind),
         context=context,
         batch=batch,
-        memory_bytes=None if memory is None else parse_bytes(memory),
+        memory_bytes=environment.memory if memory is None else parse_bytes(memory),
         threads=threads,
     )
+    cap = environment.memory if memory is None else parse_bytes(memory)
+    split = None
+    if cap is not None or not plan.fits:
+        # What is free is free beside this process, and a cap holds it too.
+        room = plan.memory_bytes + resident_bytes() if cap is None else cap
+        split = plan_split(plan, description.geometry, cap_bytes=room)
+    speed: float | None = plan.decode_tokens_per_second_ceiling
+    if split is not None and not split.holds_all:
+        speed = capped_speed(plan, split, model_disk_bandwidth(model, environment))
     if as_json:
-        print_json(plan.to_dict())
+        document = plan.to_dict()
+        if split is not None:
+            document |= {"split": split.to_dict(), "expected_tokens_per_second": speed}
+        print_json(document)
     else:
-        print_rows(_rows(plan))
+        print_rows(_rows(plan, split) + ([] if split is None else _split_rows(split, speed)))
 
 
-def _rows(plan: Plan) -> list[tuple[str, str]]:
+def _rows(plan: Plan, split: MemorySplit | None) -> list[tuple[str, str]]:
     dequantised = plan.stored_type != plan.compute_type
     in_memory = format_bytes(plan.resident_weight_bytes)
     if dequantised:
@@ -54,9 +75,33 @@ def _rows(plan: Plan) -> list[tuple[str, str]]:
         ("workspace", format_bytes(plan.workspace_bytes)),
         ("needed", format_bytes(plan.required_bytes)),
         ("memory", format_bytes(plan.memory_bytes)),
-        ("fits", "yes" if plan.fits else "no"),
+        ("fits", "yes" if plan.fits and (split is None or split.holds_all) else "no"),
         ("work a token", f"{plan.flops_per_token / 1e9:.3g} GFLOP at the full context"),
         ("read a token", format_bytes(plan.read_bytes_per_token)),
         ("read bandwidth", f"{format_bytes(plan.read_bandwidth)}/s, measured here"),
         ("decoding, at most", f"{plan.decode_tokens_per_second_ceiling:.3g} tokens/s"),
+    ]
+
+
+def _split_rows(split: MemorySplit, speed: float | None) -> list[tuple[str, str]]:
+    """How a cap is split between what must be in memory and the experts' pool."""
+    if not split.fits:
+        smallest = f"{-(-split.smallest_cap // 2**20)}MiB"
+        return [("with experts on disk", f"not in this memory; the least is --memory {smallest}")]
+    expected = f"{speed:.2g} tokens/s" if speed else "its disk's speed is not known"
+    return [
+        (
+            "with experts on disk",
+            f"{split.slots} of {split.num_experts} experts in memory, "
+            f"{format_bytes(split.pool_bytes)}",
+        ),
+        (
+            "beside them",
+            f"{format_bytes(split.process_bytes)} process, "
+            f"{format_bytes(split.shared_weight_bytes)} attention, embedding and head, "
+            f"{format_bytes(split.kv_bytes)} keys and values, "
+            f"{format_bytes(split.workspace_bytes)} workspace",
+        ),
+        ("read from disk a token", f"{format_bytes(split.read_bytes_per_token)}, evenly routed"),
+        ("decoding, expected", expected),
     ]

@@ -12,6 +12,7 @@ from rich.markdown import Markdown
 
 from ostro.cli.fitting import fitting
 from ostro.cli.options import Sampling
+from ostro.cli.output import pool_line
 from ostro.config import format_bytes
 from ostro.engine.generate import Timer
 from ostro.engine.llm import LLM
@@ -127,7 +128,8 @@ class Repl:
         )
         used = f"{format_bytes(self.llm.cache_bytes)} of keys and values"
         peak = f"{format_bytes(peak_resident_bytes())} at most so far"
-        self.console.print("; ".join(filter(None, [speed, used, peak])), highlight=False)
+        pool = "" if self.llm.experts is None else pool_line(self.llm.experts)
+        self.console.print("; ".join(filter(None, [speed, used, peak, pool])), highlight=False)
 
 
 @contextmanager

@@ -91,6 +91,13 @@ def weight_bytes(geometry: Geometry, kind: WeightType) -> int:
     return matrices + _exact_bytes(geometry, kind)
 
 
+def expert_bytes(geometry: Geometry, kind: WeightType) -> int:
+    """Bytes of one expert's gate, up and down, or of a dense layer's block."""
+    experts = geometry.num_layers * max(geometry.num_experts, 1)
+    groups = (group for group in matrix_groups(geometry) if group.kind == "experts")
+    return sum(_group_bytes(group, kind) for group in groups) // experts
+
+
 def read_bytes(geometry: Geometry, kind: WeightType, *, batch: int = 1) -> float:
     """Weight bytes that one decoding step over ``batch`` unrelated tokens has to read.
 

@@ -89,7 +89,7 @@ def generate(
             f"the prompt has {len(prompt_ids)} tokens and the context holds {session.context}, "
             "which leaves no room for an answer; shorten it or give a larger --context"
         )
-    sampler = Sampler(params)
+    sampler = Sampler(params, session.model.kernels)
     text = _Text(Detokeniser(tokenizer, mid_text=mid_text), params.stop)
     room = session.context - len(prompt_ids)
     limit = min(room, params.max_tokens or room)

@@ -17,6 +17,7 @@ from ostro.text.messages import Message, parse_messages
 from ostro.text.raw_prompt import encode_raw
 from ostro.text.safe_prompt import with_safe_prompt
 from ostro.text.tokenizer import Tokenizer
+from ostro.weights.expert_pool import PoolMetrics
 
 Messages = Sequence[Message | Mapping[str, Any]]
 
@@ -32,7 +33,10 @@ class LLM:
         name: str,
         settings: Settings,
         context: int,
+        experts: PoolMetrics | None = None,
     ) -> None:
+        self.experts = experts
+        """What the pool of experts did; None where all experts are in memory."""
         self.model, self.name, self.settings, self.context = model, name, settings, context
         self._tokenizer = tokenizer
         self._session = Session(model, context)

@@ -1,13 +1,16 @@
 """Plans for models on disk, on the hub, or on paper, against this machine."""
 
+from dataclasses import replace
 from pathlib import Path
 
-from ostro.config import PRESETS, WEIGHT_TYPES, Plan, WeightType, make_plan
+from ostro.config import PRESETS, WEIGHT_TYPES, Geometry, Plan, WeightType, make_plan
+from ostro.config.memory_split import PROCESS_GROWTH, MemorySplit, split_memory
 from ostro.config.units import format_bytes
 from ostro.errors import MemoryPlanError, OstroError
 from ostro.runtime.bandwidth import read_bandwidth
+from ostro.runtime.disk import disk_bandwidth
 from ostro.runtime.environment import Environment
-from ostro.runtime.memory import read_memory
+from ostro.runtime.memory import read_memory, resident_bytes
 from ostro.runtime.settings import usable_cores
 from ostro.weights.checkpoint import open_checkpoint
 from ostro.weights.describe import Description, describe, describe_hub, describe_preset
@@ -76,29 +79,113 @@ def plan_model(
     )
 
 
-def require_fit(model: Description, compute: WeightType, context: int) -> None:
-    """Refuse a model that does not fit into the memory available now, saying what would."""
-    plan = make_plan(
+def plan_split(
+    plan: Plan, geometry: Geometry, *, cap_bytes: int, expert: int | None = None
+) -> MemorySplit:
+    """How a process of at most ``cap_bytes`` would run a plan's model.
+
+    ``expert`` is what one expert takes, where that is known exactly.
+    """
+    return split_memory(
+        geometry,
+        WEIGHT_TYPES[plan.compute_type],
+        cap_bytes=cap_bytes,
+        process_bytes=resident_bytes() + PROCESS_GROWTH,
+        workspace_bytes=plan.workspace_bytes,
+        kv_bytes=plan.kv_bytes,
+        weights=plan.resident_weight_bytes,
+        expert=expert,
+    )
+
+
+def capped_speed(plan: Plan, split: MemorySplit, disk: float | None) -> float | None:
+    """Tokens per second to expect of a split; None where the disk's speed is not known.
+
+    Memory and disk are read one after the other: prefetching hides part of that, and choosing the
+    same experts again makes some reads unnecessary, so it is a cautious figure.
+    """
+    seconds = 1 / plan.decode_tokens_per_second_ceiling
+    if split.read_bytes_per_token:
+        if disk is None:
+            return None
+        seconds += split.read_bytes_per_token / disk
+    return 1 / seconds
+
+
+def model_disk_bandwidth(model: str, environment: Environment) -> float | None:
+    """Read speed of the disk that a model lies on; None for a model that is not on one."""
+    path = Path(model).expanduser()
+    if not path.exists():
+        path = find_model(environment, model) or path
+    files = [path] if path.is_file() else [file for file in path.glob("*") if file.is_file()]
+    largest = max(files, key=lambda file: file.stat().st_size, default=None)
+    return None if largest is None else disk_bandwidth(environment.home, largest)
+
+
+def require_fit(
+    model: Description,
+    compute: WeightType,
+    context: int,
+    *,
+    memory_bytes: int | None = None,
+    native: bool = False,
+) -> None:
+    """Refuse a model that does not fit into memory (default: what is free), saying what would.
+
+    The ``native`` kernels can also keep experts on disk.
+    """
+    memory = read_memory().available if memory_bytes is None else memory_bytes
+    plan = _load_plan(model, compute, context, memory)
+    if plan.fits:
+        return
+    rest = plan.memory_bytes - plan.resident_weight_bytes - plan.workspace_bytes
+    fitting = rest // (plan.kv_bytes_per_token * plan.batch)
+    split = plan_split(plan, model.geometry, cap_bytes=memory + resident_bytes())
+    if fitting >= _SMALLEST_CONTEXT:
+        mend = f"--context {fitting} would fit"
+    elif native and split.fits:
+        mend = (
+            f"--memory {split.cap_bytes >> 20}MiB keeps {split.slots} of its {split.num_experts} "
+            "experts in memory and the rest on disk, which is slower"
+        )
+    else:
+        mend = (
+            f"its weights alone take {format_bytes(plan.resident_weight_bytes)}; "
+            "take a smaller model or more memory"
+        )
+    raise MemoryPlanError(
+        f"{plan.model} needs {format_bytes(plan.required_bytes)} with a context of {plan.context} "
+        f"and {format_bytes(plan.memory_bytes)} are free: {mend}"
+    )
+
+
+def split_for_load(
+    model: Description, compute: WeightType, context: int, cap: int, *, weights: int, expert: int
+) -> MemorySplit:
+    """How the process runs a model in ``cap`` bytes; a cap too small for one layer is refused.
+
+    ``weights`` and ``expert`` are the bytes of all packed weights, and of one expert at most.
+    """
+    free = read_memory().available + resident_bytes()
+    plan = replace(_load_plan(model, compute, context, cap), resident_weight_bytes=weights)
+    split = plan_split(plan, model.geometry, cap_bytes=min(cap, free), expert=expert)
+    if not split.fits:
+        raise MemoryPlanError(
+            f"{plan.model} cannot run in {format_bytes(split.cap_bytes)}: the smallest --memory is "
+            f"{-(-split.smallest_cap // 2**20)}MiB, of which {format_bytes(split.kv_bytes)} are "
+            f"keys and values of {context} tokens; a smaller --context takes less"
+        )
+    return split
+
+
+def _load_plan(model: Description, compute: WeightType, context: int, memory: int) -> Plan:
+    return make_plan(
         model.geometry,
         model=model.name,
         stored=model.stored_type,
         compute=compute,
         stored_bytes=model.stored_bytes,
-        memory_bytes=read_memory().available,
+        memory_bytes=memory,
         read_bandwidth=0.0,
         context=context,
-    )
-    if plan.fits:
-        return
-    rest = plan.memory_bytes - plan.resident_weight_bytes - plan.workspace_bytes
-    context = rest // (plan.kv_bytes_per_token * plan.batch)
-    mend = (
-        f"--context {context} would fit"
-        if context >= _SMALLEST_CONTEXT
-        else f"its weights alone take {format_bytes(plan.resident_weight_bytes)}; "
-        "take a smaller model or more memory"
-    )
-    raise MemoryPlanError(
-        f"{plan.model} needs {format_bytes(plan.required_bytes)} with a context of {plan.context} "
-        f"and {format_bytes(plan.memory_bytes)} are free: {mend}"
     )

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from ostro.errors import OstroError
+from ostro.kernels.dispatch import Kernels
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,8 +53,8 @@ class SamplingParams:
 class Sampler:
     """Chooses the tokens of one answer."""
 
-    def __init__(self, params: SamplingParams, choice: int = 0) -> None:
-        self.params, self.choice = params, choice
+    def __init__(self, params: SamplingParams, kernels: Kernels, choice: int = 0) -> None:
+        self.params, self.kernels, self.choice = params, kernels, choice
         self.seed = secrets.randbits(63) if params.seed is None else params.seed
 
     def sample(self, logits_V: Tensor, seen: Sequence[int], position: int) -> int:
@@ -62,23 +63,73 @@ class Sampler:
         if params.repetition_penalty != 1.0:
             logits_V = _penalised(logits_V, seen, params.repetition_penalty)
         if params.temperature == 0.0:
-            return int(logits_V.argmax())
-        probabilities, tokens = filtered_probabilities(logits_V, params)
-        threshold = uniform(self.seed, self.choice, position) * probabilities.sum()
-        index = int(torch.searchsorted(probabilities.cumsum(0), threshold, right=True))
-        return int(tokens[min(index, len(tokens) - 1)])
+            return self.kernels.summarise(logits_V, 1.0)[0]
+        noise = uniform(self.seed, self.choice, position)
+        limit = min(params.top_k or logits_V.numel(), logits_V.numel())
+        log_sum = self.kernels.summarise(logits_V, params.temperature)[1]
+        # The likeliest few nearly always decide, and are found much faster than all are sorted.
+        for count in (limit,) if params.top_k else (min(_FEW, limit), limit):
+            likeliest = likeliest_tokens(self.kernels, logits_V, params, count, log_sum)
+            token = likeliest.draw(noise)
+            if token is not None:
+                break
+        assert token is not None
+        return token
 
 
-def filtered_probabilities(logits_V: Tensor, params: SamplingParams) -> tuple[Tensor, Tensor]:
-    """Probabilities (float64, likeliest first, not renormalised) and tokens that may be drawn."""
-    count = min(params.top_k or logits_V.numel(), logits_V.numel())
-    logits, tokens = torch.topk(logits_V.double() / params.temperature, count)
-    probabilities = torch.softmax(logits, dim=0)
+_FEW = 256
+
+
+@dataclass(frozen=True)
+class Likeliest:
+    """The likeliest tokens that may be drawn, and what is known of the rest."""
+
+    probabilities: Tensor
+    """Float64, likeliest first, as the model gives them: not renormalised."""
+    tokens: Tensor
+    total: float | None
+    """The sum over all tokens that may be drawn; None where more are needed to know it."""
+    complete: bool
+    """Whether no other token may be drawn."""
+
+    def draw(self, noise: float) -> int | None:
+        """The token that a number in [0, 1) falls on; None if it may be one that is not here."""
+        if self.total is None:
+            return None
+        sums = self.probabilities.cumsum(0)
+        index = int(torch.searchsorted(sums, noise * self.total, right=True))
+        if index == len(sums):
+            if not self.complete:
+                return None
+            index -= 1
+        return int(self.tokens[index])
+
+
+def likeliest_tokens(
+    kernels: Kernels, logits_V: Tensor, params: SamplingParams, count: int, log_sum: float
+) -> Likeliest:
+    """Apply top-k, top-p and min-p to the ``count`` likeliest tokens.
+
+    ``log_sum`` is log(sum(exp(logits / temperature))) over the vocabulary.
+    """
+    limit = min(params.top_k or logits_V.numel(), logits_V.numel())
+    logits, tokens = kernels.largest(logits_V, count)
+    scaled = logits.double() / params.temperature
+    if params.top_k and count == limit:
+        log_sum = float(torch.logsumexp(scaled, dim=0))
+    probabilities = torch.exp(scaled - log_sum)
     # A token stays if the sum before it has not reached top_p: the first always does.
     before = probabilities.cumsum(0) - probabilities
     keep = before < params.top_p
     keep &= probabilities >= params.min_p * probabilities[0]
-    return probabilities[keep], tokens[keep]
+    probabilities, tokens = probabilities[keep], tokens[keep]
+    complete = count == limit or len(tokens) < count
+    total: float | None = None
+    if complete:
+        total = float(probabilities.sum())
+    elif not params.top_k and params.top_p == 1.0 and params.min_p == 0.0:
+        total = 1.0
+    return Likeliest(probabilities, tokens, total, complete)
 
 
 def uniform(seed: int, choice: int, position: int) -> float:

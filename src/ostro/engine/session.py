@@ -1,5 +1,6 @@
 """One sequence being read and written: its pages of the KV cache and the tokens in them."""
 
+import math
 from collections.abc import Sequence
 
 import torch
@@ -61,7 +62,7 @@ class Session:
             logits = self._step(part, all_logits=all_logits)
             if all_logits or last:
                 outputs.append(logits)
-        return torch.cat(outputs)
+        return outputs[0] if len(outputs) == 1 else torch.cat(outputs)
 
     def read_prompt(self, token_ids: Sequence[int]) -> Tensor:
         """Make the sequence equal ``token_ids``; logits after its last token, ``[1, V]``.
@@ -86,7 +87,7 @@ class Session:
         positions_T = torch.arange(past, length, device=self.device)
         rows = None if all_logits else torch.tensor([count - 1], device=self.device)
         logits: Tensor = self.model(tokens_T, positions_T, step, rows)
-        if not torch.isfinite(logits[-1]).all():
+        if math.isnan(self.model.kernels.summarise(logits[-1], 1.0)[1]):
             raise OstroError(
                 "the model's numbers overflowed; compute in another type (--type BF16 or F32)"
             )

@@ -12,6 +12,7 @@ from ostro.kernels.rms_norm import rms_norm
 from ostro.kernels.rope import rope_angles, rotate
 from ostro.kernels.router import route
 from ostro.kernels.swiglu import swiglu
+from ostro.kernels.vocabulary import largest, summarise
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,8 @@ class Kernels:
     paged_attention: Callable[[Tensor, Tensor, Tensor, Sequence[Span], int | None], Tensor] = (
         paged_attention
     )
+    summarise: Callable[[Tensor, float], tuple[int, float]] = summarise
+    largest: Callable[[Tensor, int], tuple[Tensor, Tensor]] = largest
 
 
 def torch_kernels() -> Kernels:

@@ -7,14 +7,14 @@ interpreter's lock meanwhile. Nothing here imports torch.
 import ctypes
 import platform
 import sys
-from ctypes import POINTER, c_char_p, c_float, c_int32, c_int64, c_uint64, c_void_p
+from ctypes import POINTER, c_char_p, c_double, c_float, c_int32, c_int64, c_uint64, c_void_p
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ostro.kernels.structures import AttentionLayer, ExpertsLayer, Matrix, Pages, Step
 
-ABI = 4
+ABI = 6
 """``OSTRO_ABI`` of ``native/ostro.h`` that this module was written for."""
 
 _FILE_NAME = "libostro.dylib" if sys.platform == "darwin" else "libostro.so"
@@ -47,9 +47,22 @@ _PROTOTYPES: tuple[tuple[str, _Prototype], ...] = (
         ),
     ),
     (
+        "ostro_route",
+        (c_int32, (c_void_p, POINTER(ExpertsLayer), c_int64, c_void_p, c_void_p)),
+    ),
+    (
         "ostro_head",
         (c_int32, (c_void_p, c_void_p, c_float, POINTER(Matrix), c_int64, c_void_p, c_void_p)),
     ),
+    (
+        "ostro_rope_angles",
+        (None, (c_void_p, c_int64, c_void_p, c_int64, c_void_p, c_void_p, c_void_p)),
+    ),
+    (
+        "ostro_summarise",
+        (c_int32, (c_void_p, c_int64, c_void_p, c_float, POINTER(c_int64), POINTER(c_double))),
+    ),
+    ("ostro_largest", (c_int32, (c_void_p, c_int64, c_void_p, c_int64, c_void_p, c_void_p))),
 )
 
 

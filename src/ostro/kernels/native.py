@@ -17,7 +17,9 @@ from torch import Tensor
 
 from ostro.errors import OstroError
 from ostro.kernels.attention import Span
+from ostro.kernels.dispatch import Kernels
 from ostro.kernels.library import NativeLibrary
+from ostro.kernels.rope import rope_frequencies
 from ostro.kernels.structures import AttentionLayer, Expert, ExpertsLayer, Matrix, Pages, Step
 
 # GGUF's numbers for the types that are computed as they are stored.
@@ -38,6 +40,9 @@ TYPE_NUMBERS = {
     "BF16": 30,
 }
 
+ExpertArray = ctypes.Array[Expert]
+"""A layer's experts, as the native kernels read them."""
+
 # Fetch the experts of a layer whose numbers are set; afterwards their descriptors have data.
 Fetch = Callable[[Sequence[int]], None]
 
@@ -51,6 +56,7 @@ class NativeContext:
         self._handle = self._functions.ostro_context_create(threads, instruction_set.encode())
         if not self._handle:
             raise OstroError(f"this processor cannot run the {instruction_set or 'native'} kernels")
+        self._frequencies: dict[tuple[int, float], Tensor] = {}
         weakref.finalize(self, self._functions.ostro_context_destroy, self._handle)
 
     @property
@@ -128,6 +134,15 @@ class NativeContext:
             ctypes.memset(missing, 0, len(missing))
             layer.fetch(absent)
 
+    def route(self, layer: "PackedExperts", x_TD: Tensor) -> list[int]:
+        """The experts that a layer would choose for any of the rows, in ascending order."""
+        chosen = torch.empty((x_TD.shape[0], layer.struct.top_k), dtype=torch.int32)
+        code = self._functions.ostro_route(
+            self._handle, byref(layer.struct), x_TD.shape[0], x_TD.data_ptr(), chosen.data_ptr()
+        )
+        _check_memory(code)
+        return sorted(set(chosen.flatten().tolist()))
+
     def head(self, norm_D: Tensor, eps: float, matrix: Matrix, x_TD: Tensor) -> Tensor:
         """Logits ``[T, V]`` of the final norm and the head."""
         logits = torch.empty((x_TD.shape[0], matrix.rows))
@@ -143,11 +158,68 @@ class NativeContext:
         _check_memory(code)
         return logits
 
+    def rope_angles(
+        self, positions_T: Tensor, head_dim: int, theta: float
+    ) -> tuple[Tensor, Tensor]:
+        """As :func:`ostro.kernels.rope.rope_angles`."""
+        frequencies = self._frequencies.get((head_dim, theta))
+        if frequencies is None:
+            frequencies = rope_frequencies(head_dim, theta)
+            self._frequencies[head_dim, theta] = frequencies
+        rows, pairs = positions_T.numel(), head_dim // 2
+        cos_T, sin_T = torch.empty((2, rows, 1, pairs))
+        self._functions.ostro_rope_angles(
+            self._handle,
+            rows,
+            positions_T.data_ptr(),
+            pairs,
+            frequencies.data_ptr(),
+            cos_T.data_ptr(),
+            sin_T.data_ptr(),
+        )
+        return cos_T, sin_T
+
+    def summarise(self, logits_V: Tensor, temperature: float = 1.0) -> tuple[int, float]:
+        """As :func:`ostro.kernels.vocabulary.summarise`."""
+        where, log_sum = ctypes.c_int64(), ctypes.c_double()
+        logits_V = logits_V.contiguous()
+        count, address = logits_V.numel(), logits_V.data_ptr()
+        code = self._functions.ostro_summarise(
+            self._handle, count, address, temperature, byref(where), byref(log_sum)
+        )
+        _check_memory(code)
+        return where.value, log_sum.value
+
+    def largest(self, logits_V: Tensor, count: int) -> tuple[Tensor, Tensor]:
+        """As :func:`ostro.kernels.vocabulary.largest`."""
+        count = min(count, logits_V.numel())
+        values, tokens = torch.empty(count), torch.empty(count, dtype=torch.int64)
+        logits_V = logits_V.contiguous()
+        code = self._functions.ostro_largest(
+            self._handle,
+            logits_V.numel(),
+            logits_V.data_ptr(),
+            count,
+            values.data_ptr(),
+            tokens.data_ptr(),
+        )
+        _check_memory(code)
+        return values, tokens
+
+    def kernels(self) -> Kernels:
+        """The table for a packed model: PyTorch's operations, and these where there are some."""
+        return Kernels(
+            name=self.instruction_set,
+            rope_angles=self.rope_angles,
+            summarise=self.summarise,
+            largest=self.largest,
+        )
+
 
 class PackedExperts:
     """One layer's experts: the descriptor, and how to fetch experts that are not in memory."""
 
-    def __init__(self, struct: ExpertsLayer, experts: "ctypes.Array[Expert]", fetch: Fetch) -> None:
+    def __init__(self, struct: ExpertsLayer, experts: ExpertArray, fetch: Fetch) -> None:
         self.struct, self.experts, self.fetch = struct, experts, fetch
         self.missing = (ctypes.c_uint8 * struct.num_experts)()
         self.routing: tuple[Tensor, Tensor] | None = None

@@ -9,10 +9,15 @@ import torch
 from torch import Tensor
 
 
+def rope_frequencies(head_dim: int, theta: float) -> Tensor:
+    """By how much every pair turns from one position to the next: float32 ``[d/2]``."""
+    exponents = torch.arange(0, head_dim, 2, dtype=torch.float32)
+    return 1.0 / theta ** (exponents / head_dim)
+
+
 def rope_angles(positions_T: Tensor, head_dim: int, theta: float) -> tuple[Tensor, Tensor]:
     """Cosine and sine of every pair's angle: two float32 tensors ``[T, 1, d/2]``."""
-    exponents = torch.arange(0, head_dim, 2, device=positions_T.device, dtype=torch.float32)
-    frequencies = 1.0 / theta ** (exponents / head_dim)
+    frequencies = rope_frequencies(head_dim, theta).to(positions_T.device)
     angles = positions_T.to(torch.float32)[:, None, None] * frequencies
     return angles.cos(), angles.sin()
 

@@ -5,7 +5,7 @@ computes.
 """
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from torch import Tensor
 
@@ -28,16 +28,29 @@ class PackedAttention:
         return x_TD
 
 
+class ExpertSupply(Protocol):
+    """Who brings experts into memory, where not all of them are there."""
+
+    def make_ready(self, layer: int, x_TD: Tensor) -> None:
+        """Bring the experts that ``layer`` chooses for the residual stream ``[T, D]``."""
+        ...
+
+
 @dataclass(frozen=True)
 class PackedFeedForward:
     """norm, feed-forward block or mixture, and residual of one layer."""
 
     context: NativeContext
+    layer: int
     experts: PackedExperts
     held: Any
+    supply: ExpertSupply | None = None
+    """None where experts are fetched once and stay."""
 
     def __call__(self, x_TD: Tensor) -> Tensor:
         """Changes ``x_TD`` in place and returns it."""
+        if self.supply is not None:
+            self.supply.make_ready(self.layer, x_TD)
         self.context.experts_layer(self.experts, x_TD)
         return x_TD
 

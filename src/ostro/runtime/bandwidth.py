@@ -1,15 +1,11 @@
 """Read bandwidth of this machine's memory: the bound on decoding, measured once and kept."""
 
-import json
-import math
 import os
 import platform
 import time
-from contextlib import suppress
 from pathlib import Path
 
-from ostro.errors import OstroError
-from ostro.runtime.files import whole_file
+from ostro.runtime.measurements import measured_once
 
 _PROBE_BYTES = 512 << 20
 _PROBE_SECONDS = 1.0
@@ -20,15 +16,8 @@ def read_bandwidth(home: Path, threads: int) -> float:
 
     The first call on a machine takes about a second and leaves ``machine.json`` behind.
     """
-    cache = home / "machine.json"
     key = f"{platform.node()} {platform.machine()} {os.cpu_count()} cores, {threads} threads"
-    known = _load(cache)
-    if key not in known:
-        known[key] = probe_bandwidth(threads)
-        # Where the folder cannot be written, the next call measures again.
-        with suppress(OstroError), whole_file(cache) as temporary:
-            temporary.write_text(json.dumps(known, indent=1) + "\n")
-    return known[key]
+    return measured_once(home / "machine.json", key, lambda: probe_bandwidth(threads))
 
 
 def probe_bandwidth(threads: int) -> float:
@@ -47,13 +36,3 @@ def probe_bandwidth(threads: int) -> float:
     finally:
         torch.set_num_threads(before)
     return _PROBE_BYTES / best
-
-
-def _load(cache: Path) -> dict[str, float]:
-    """The kept measurements; a damaged cache counts as none, since it can be measured again."""
-    try:
-        entries = json.loads(cache.read_text())
-        speeds = {str(key): float(value) for key, value in entries.items()}
-        return {key: speed for key, speed in speeds.items() if 0 < speed < math.inf}
-    except (OSError, ValueError, AttributeError, TypeError):
-        return {}

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from ostro.config.units import parse_bytes
 from ostro.errors import OstroError
 
 DEFAULT_HUB = "https://huggingface.co"
@@ -22,6 +23,8 @@ class Environment:
     """``HF_ENDPOINT``: the hub that ``ostro pull`` talks to."""
     hub_token: str | None = None
     """``HF_TOKEN``: for models that ask for an account."""
+    memory: int | None = None
+    """``OSTRO_MEMORY``: bytes that a process may take; unset means what is free."""
     threads: int | None = None
     """``OSTRO_THREADS``: compute threads; unset means every core this process may use."""
     pip_args: tuple[str, ...] = ()
@@ -48,9 +51,19 @@ class Environment:
             home=_home(env),
             hub_endpoint=(env.get("HF_ENDPOINT") or DEFAULT_HUB).rstrip("/"),
             hub_token=env.get("HF_TOKEN") or None,
+            memory=_memory(env.get("OSTRO_MEMORY")),
             threads=int(threads) if threads else None,
             pip_args=_words("PIP_ARGS", env.get("PIP_ARGS", "")),
         )
+
+
+def _memory(text: str | None) -> int | None:
+    if not text:
+        return None
+    try:
+        return parse_bytes(text)
+    except OstroError as error:
+        raise OstroError(f"OSTRO_MEMORY: {error}") from error
 
 
 def _words(name: str, value: str) -> tuple[str, ...]:

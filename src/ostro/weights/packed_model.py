@@ -2,17 +2,19 @@
 
 import ctypes
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 
 import torch
 
-from ostro.kernels.dispatch import torch_kernels
-from ostro.kernels.native import NativeContext, PackedExperts
+from ostro.kernels.native import ExpertArray, NativeContext, PackedExperts
 from ostro.kernels.structures import AttentionLayer, Expert, ExpertsLayer
 from ostro.model import Mixtral
 from ostro.model.packed import PackedAttention, PackedEnds, PackedFeedForward
 from ostro.weights.checkpoint import Checkpoint, check_finite
+from ostro.weights.expert_pool import ExpertPool
 from ostro.weights.prepared import PreparedWeights, RecordKey
+from ostro.weights.routed_experts import RoutedExperts
 from ostro.weights.slots import Slot
 
 # Models narrower than this quantise what goes into gate and up in two parts: see docs/decisions.
@@ -20,19 +22,29 @@ _PRECISE_BELOW = 2048
 
 
 def packed_model(
-    checkpoint: Checkpoint, weights: PreparedWeights, context: NativeContext, cache_type: str
+    checkpoint: Checkpoint,
+    weights: PreparedWeights,
+    context: NativeContext,
+    cache_type: str,
+    pool: ExpertPool | None = None,
 ) -> Mixtral:
-    """Build the model. Experts are read when a token first chooses them, all else is read here."""
+    """Build the model. Experts are read when a token first chooses them, all else is read here.
+
+    With a ``pool``, experts live there, and come and go.
+    """
     g = checkpoint.geometry
     with torch.device("meta"):
-        model = Mixtral(g, torch_kernels(), torch.float32).requires_grad_(False)
+        model = Mixtral(g, context.kernels(), torch.float32).requires_grad_(False)
     embedding = weights.matrices(RecordKey("embedding"))[0]
     head = embedding if g.tied_embeddings else weights.matrices(RecordKey("head"))[0]
     norm_D = _exact(checkpoint, Slot("norm"))
     model.packed = PackedEnds(context, embedding, head, norm_D, g.norm_eps, cache_type)
-    for index, block in enumerate(model.blocks()):
-        block.packed_attention = _attention(checkpoint, weights, context, index)
-        block.packed_feed_forward = _feed_forward(checkpoint, weights, context, index)
+    mixtures = [_mixture(checkpoint, weights, context, layer) for layer in range(g.num_layers)]
+    layers = [mixture.experts for mixture in mixtures]
+    supply = None if pool is None else RoutedExperts(context, pool, layers)
+    for block, mixture in zip(model.blocks(), mixtures, strict=True):
+        block.packed_attention = _attention(checkpoint, weights, context, mixture.layer)
+        block.packed_feed_forward = replace(mixture, supply=supply)
     return model.eval()
 
 
@@ -53,7 +65,7 @@ def _attention(
     return PackedAttention(context, struct, norm_D)
 
 
-def _feed_forward(
+def _mixture(
     checkpoint: Checkpoint, weights: PreparedWeights, context: NativeContext, layer: int
 ) -> PackedFeedForward:
     g = checkpoint.geometry
@@ -61,7 +73,7 @@ def _feed_forward(
     experts = (Expert * count)()
     for number in range(count):
         key = RecordKey("expert", layer, number)
-        experts[number] = Expert(*weights.matrices(key, absent=True))
+        experts[number] = Expert(*weights.matrices_at(key, None))
     norm_D = _exact(checkpoint, Slot("feed_forward_norm", layer))
     router = _packed_router(checkpoint, context, layer) if g.is_sparse else None
     struct = ExpertsLayer(
@@ -76,13 +88,15 @@ def _feed_forward(
         g.dim < _PRECISE_BELOW,
     )
     fetch = partial(_fetch, weights, layer, experts)
-    return PackedFeedForward(context, PackedExperts(struct, experts, fetch), (norm_D, router))
+    return PackedFeedForward(
+        context, layer, PackedExperts(struct, experts, fetch), (norm_D, router)
+    )
 
 
 def _fetch(
     weights: PreparedWeights,
     layer: int,
-    experts: "ctypes.Array[Expert]",
+    experts: ExpertArray,
     numbers: Sequence[int],
 ) -> None:
     """Bring experts into memory: their record's bytes are checked, and the descriptor is set."""

@@ -7,6 +7,7 @@ opened, each record's checksum when the record is first used; a bad record is re
 source alone.
 """
 
+import ctypes
 import hashlib
 import json
 import mmap
@@ -105,30 +106,51 @@ class PreparedWeights:
         self, path: Path, checkpoint: Checkpoint, context: NativeContext, records: list[Record]
     ) -> None:
         self.path, self._checkpoint, self._context = path, checkpoint, context
-        self._records = {record.key: record for record in records}
+        self.records = records
+        self._by_key = {record.key: record for record in records}
         with path.open("rb") as file:
             self._map = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
         self._base = int(np.frombuffer(self._map, dtype=np.uint8).ctypes.data)
         self._sums = _read_sums(self._map, len(records))
         self._rebuilt: dict[RecordKey, torch.Tensor] = {}
 
-    def matrices(self, key: RecordKey, *, absent: bool = False) -> list[Matrix]:
-        """Descriptors of a record's matrices; with ``absent``, without data and unread."""
-        record = self._records[key]
-        address = 0 if absent else self._verified(record)
+    def record(self, key: RecordKey) -> Record:
+        """Where a record lies."""
+        return self._by_key[key]
+
+    def matrices(self, key: RecordKey) -> list[Matrix]:
+        """Descriptors of a record's matrices, in the mapping or where the record was rebuilt."""
+        return self.matrices_at(key, self._verified(self._by_key[key]))
+
+    def matrices_at(self, key: RecordKey, address: int | None) -> list[Matrix]:
+        """Descriptors of a record that was read to ``address``; None: it is not in memory."""
+        record = self._by_key[key]
         found = []
         for slot, kind in zip(record.slots, record.types, strict=True):
             rows, columns = slot_shape(self._checkpoint.geometry, slot.kind)
-            found.append(Matrix(address or None, TYPE_NUMBERS[kind], rows, columns))
-            address += 0 if absent else self._context.packed_bytes(kind, rows, columns)
+            found.append(Matrix(address, TYPE_NUMBERS[kind], rows, columns))
+            if address is not None:
+                address += self._context.packed_bytes(kind, rows, columns)
         return found
+
+    def mend_at(self, key: RecordKey, address: int) -> None:
+        """Check a record that was read to ``address``; a bad one is rebuilt there and on disk."""
+        record = self._by_key[key]
+        if self._is_right(record, address):
+            return
+        data = pack_record(self._checkpoint, self._context, record)
+        ctypes.memmove(address, data.data_ptr(), record.bytes)
+        self._mend(record, data)
+
+    def _is_right(self, record: Record, address: int) -> bool:
+        return self._context.checksum(address, record.bytes) == self._sums[record.number]
 
     def _verified(self, record: Record) -> int:
         """The address of a record whose bytes are right."""
         if record.key in self._rebuilt:
             return self._rebuilt[record.key].data_ptr()
         address = self._base + record.offset
-        if self._context.checksum(address, record.bytes) == self._sums[record.number]:
+        if self._is_right(record, address):
             return address
         data = pack_record(self._checkpoint, self._context, record)
         self._rebuilt[record.key] = data
@@ -268,6 +290,7 @@ def _write(
         file.write(_header(records))
         for record in records:
             _write_record(file, record, pack_record(checkpoint, context, record), context)
+            checkpoint.release_pages()
             advance(record.bytes)
 
 

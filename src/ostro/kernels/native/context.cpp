@@ -78,7 +78,27 @@ int32_t ostro_experts_layer(ostro_context* context, const ostro_experts* layer, 
   return context->compute.experts_layer(*context, *layer, rows, x, chosen, weights, missing);
 }
 
+int32_t ostro_route(ostro_context* context, const ostro_experts* layer, int64_t rows,
+                    const float* x, int32_t* chosen) {
+  return context->compute.route(*context, *layer, rows, x, chosen);
+}
+
 int32_t ostro_head(ostro_context* context, const float* norm, float eps, const ostro_matrix* head,
                    int64_t rows, const float* x, float* logits) {
   return context->compute.head(*context, norm, eps, *head, rows, x, logits);
+}
+
+void ostro_rope_angles(ostro_context* context, int64_t rows, const int64_t* positions,
+                       int64_t pairs, const float* frequencies, float* cosines, float* sines) {
+  context->compute.rope_angles(*context, rows, positions, pairs, frequencies, cosines, sines);
+}
+
+int32_t ostro_summarise(ostro_context* context, int64_t count, const float* logits,
+                        float temperature, int64_t* where, double* log_sum) {
+  return context->compute.summarise(*context, count, logits, temperature, where, log_sum);
+}
+
+int32_t ostro_largest(ostro_context* context, int64_t count, const float* logits, int64_t wanted,
+                      float* values, int64_t* indices) {
+  return context->compute.largest(*context, count, logits, wanted, values, indices);
 }

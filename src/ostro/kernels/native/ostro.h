@@ -23,7 +23,7 @@ extern "C" {
 #endif
 
 /* Raised with every change of this file that a caller must know of. */
-#define OSTRO_ABI 4
+#define OSTRO_ABI 6
 OSTRO_API int32_t ostro_abi(void);
 
 /* ---- context: threads, scratch memory, and the instruction set ---- */
@@ -132,9 +132,29 @@ OSTRO_API int32_t ostro_experts_layer(ostro_context* context, const ostro_expert
                                       int64_t rows, float* x, int32_t* chosen, float* weights,
                                       uint8_t* missing);
 
+/* The experts [T, K] that a layer would choose for x. -1 if memory is short. */
+OSTRO_API int32_t ostro_route(ostro_context* context, const ostro_experts* layer, int64_t rows,
+                              const float* x, int32_t* chosen);
+
 /* logits [T, V] = head(norm(x)). */
 OSTRO_API int32_t ostro_head(ostro_context* context, const float* norm, float eps,
                              const ostro_matrix* head, int64_t rows, const float* x, float* logits);
+
+/* Cosines and sines [T, pairs] of position times frequency. */
+OSTRO_API void ostro_rope_angles(ostro_context* context, int64_t rows, const int64_t* positions,
+                                 int64_t pairs, const float* frequencies, float* cosines,
+                                 float* sines);
+
+/* ---- what sampling wants of one row of logits ---- */
+
+/* Where the largest is (the first, of equal ones), and log(sum(e^(logit / temperature))), which is
+ * NaN if a logit is not finite. -1 if memory is short. */
+OSTRO_API int32_t ostro_summarise(ostro_context* context, int64_t count, const float* logits,
+                                  float temperature, int64_t* where, double* log_sum);
+/* The `wanted` largest of finite logits, largest first, equal ones in their order; `wanted` is at
+ * most `count`, which is below 2^32. -1 if memory is short. */
+OSTRO_API int32_t ostro_largest(ostro_context* context, int64_t count, const float* logits,
+                                int64_t wanted, float* values, int64_t* indices);
 
 #ifdef __cplusplus
 }

@@ -23,7 +23,8 @@ void pause() {
 
 }  // namespace
 
-ThreadPool::ThreadPool(int threads) : threads_(threads < 1 ? 1 : threads) {}
+ThreadPool::ThreadPool(int threads)
+    : threads_(threads < 1 ? 1 : threads), shares_(std::make_unique<Share[]>(threads_)) {}
 
 ThreadPool::~ThreadPool() {
   if (!workers_) return;
@@ -33,8 +34,8 @@ ThreadPool::~ThreadPool() {
     return;
   }
   stopping_ = true;
-  ticket_ += uint64_t{1} << kGenerationShift;
-  ticket_.notify_all();
+  ++generation_;
+  generation_.notify_all();
   for (std::thread& worker : *workers_) worker.join();
 }
 
@@ -60,9 +61,13 @@ void ThreadPool::run_erased(int64_t count, Function function, void* self) {
   function_ = function;
   self_ = self;
   finished_.store(0, std::memory_order_relaxed);
-  const uint64_t next = generation(ticket_.load(std::memory_order_relaxed)) + 1;
-  ticket_.store(next << kGenerationShift | static_cast<uint64_t>(count) << kCountShift);
-  if (sleepers_.load() > 0) ticket_.notify_all();
+  for (int64_t share = 0; share < threads_; ++share) {
+    const uint64_t next = static_cast<uint64_t>(count * share / threads_);
+    const uint64_t end = static_cast<uint64_t>(count * (share + 1) / threads_);
+    shares_[share].ticket.store(end << kEndShift | next, std::memory_order_release);
+  }
+  ++generation_;
+  if (sleepers_.load() > 0) generation_.notify_all();
   claim_pieces(0);
   for (int spins = 0; finished_.load(std::memory_order_acquire) != count; ++spins) {
     // With more threads than cores, the one that is waited for may need this core.
@@ -70,16 +75,26 @@ void ThreadPool::run_erased(int64_t count, Function function, void* self) {
   }
 }
 
-void ThreadPool::claim_pieces(int thread) {
-  for (;;) {
-    const uint64_t ticket = ticket_.fetch_add(1, std::memory_order_acq_rel);
-    const int64_t count = static_cast<int64_t>(ticket >> kCountShift & kMask24);
-    const int64_t index = static_cast<int64_t>(ticket & kMask24);
+int64_t ThreadPool::claim_from(int share, int thread) {
+  std::atomic<uint64_t>& ticket = shares_[share].ticket;
+  for (int64_t done = 0;; ++done) {
+    // A look before the claim: an addition would take the line from a thread that is at work.
+    uint64_t claimed = ticket.load(std::memory_order_acquire);
+    if ((claimed & kNextMask) < claimed >> kEndShift) {
+      claimed = ticket.fetch_add(1, std::memory_order_acq_rel);
+    }
     // Past the end, the next task may already be written: nothing of it is looked at.
-    if (index >= count) return;
-    function_(self_, index, thread);
-    finished_.fetch_add(1, std::memory_order_acq_rel);
+    if ((claimed & kNextMask) >= claimed >> kEndShift) return done;
+    function_(self_, static_cast<int64_t>(claimed & kNextMask), thread);
   }
+}
+
+// A thread that has pieces to report keeps the task from ending, so what it counts is of one task;
+// one that came late and has none may claim from the next task, as one that came early.
+void ThreadPool::claim_pieces(int thread) {
+  int64_t done = 0;
+  for (int i = 0; i < threads_; ++i) done += claim_from((thread + i) % threads_, thread);
+  if (done) finished_.fetch_add(done, std::memory_order_acq_rel);
 }
 
 void ThreadPool::work(int thread) {
@@ -91,18 +106,16 @@ void ThreadPool::work(int thread) {
 }
 
 uint64_t ThreadPool::wait_for_change(uint64_t seen) {
-  uint64_t ticket = ticket_.load(std::memory_order_acquire);
+  uint64_t generation = generation_.load(std::memory_order_acquire);
   for (int spins = 0; spins < kSpins; ++spins) {
-    if (generation(ticket) != seen) return generation(ticket);
+    if (generation != seen) return generation;
     pause();
-    ticket = ticket_.load(std::memory_order_acquire);
+    generation = generation_.load(std::memory_order_acquire);
   }
   sleepers_.fetch_add(1);
-  for (ticket = ticket_.load(); generation(ticket) == seen; ticket = ticket_.load()) {
-    ticket_.wait(ticket);
-  }
+  while ((generation = generation_.load()) == seen) generation_.wait(generation);
   sleepers_.fetch_sub(1);
-  return generation(ticket);
+  return generation;
 }
 
 }  // namespace ostro

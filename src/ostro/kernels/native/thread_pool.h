@@ -1,7 +1,9 @@
 // Threads that stay: they start once, spin a moment between tasks, and sleep when nothing comes.
 //
-// A task is a number of pieces. Whoever is free claims the next piece, so a thread that the system
-// took away costs its own piece and no more. Pieces never depend on who runs them.
+// A task is a number of pieces. Every thread has a share of neighbouring pieces, so that it reads
+// memory in one stream and claims without touching what others write; whoever has finished its own
+// takes from the others', so that a thread that the system took away costs its own piece and no
+// more. Pieces never depend on who runs them.
 #pragma once
 
 #include <atomic>
@@ -34,7 +36,7 @@ class ThreadPool {
     }, const_cast<void*>(static_cast<const void*>(&piece)));
   }
 
-  static constexpr int64_t kMostPieces = (int64_t{1} << 24) - 1;
+  static constexpr int64_t kMostPieces = (int64_t{1} << 31) - 1;
 
  private:
   using Function = void (*)(void* self, int64_t index, int thread);
@@ -42,23 +44,27 @@ class ThreadPool {
   void run_erased(int64_t count, Function function, void* self);
   void start_threads();
   void work(int thread);
+  int64_t claim_from(int share, int thread);
   void claim_pieces(int thread);
   uint64_t wait_for_change(uint64_t seen);
 
-  // A ticket is generation | count | next, 16, 24 and 24 bits: one atomic addition claims a piece
-  // and tells, without a second read, whether it was still there to claim.
-  static constexpr int kCountShift = 24, kGenerationShift = 48;
-  static constexpr uint64_t kMask24 = (uint64_t{1} << 24) - 1;
-  static uint64_t generation(uint64_t ticket) { return ticket >> kGenerationShift; }
+  // A ticket is end | next, 32 bits each: one atomic addition claims a piece and tells, without a
+  // second read, whether it was still there to claim.
+  static constexpr int kEndShift = 32;
+  static constexpr uint64_t kNextMask = (uint64_t{1} << kEndShift) - 1;
+  struct alignas(64) Share {
+    std::atomic<uint64_t> ticket{0};
+  };
 
   const int threads_;
   long process_ = 0;  // A fork copies this object but not the threads.
   std::unique_ptr<std::vector<std::thread>> workers_;
+  std::unique_ptr<Share[]> shares_;
   Function function_ = nullptr;
   void* self_ = nullptr;
 
-  // Apart from each other, so that claiming does not slow finishing.
-  alignas(64) std::atomic<uint64_t> ticket_{0};
+  // Apart from each other, so that waiting does not slow finishing.
+  alignas(64) std::atomic<uint64_t> generation_{0};
   alignas(64) std::atomic<int64_t> finished_{0};
   alignas(64) std::atomic<int> sleepers_{0};
   std::atomic<bool> stopping_{false};

@@ -2,7 +2,7 @@
 #include <cmath>
 #include <type_traits>
 
-#include "attend.h"
+#include "attend_segment.h"
 #include "layers.h"
 #include "linear.h"
 #include "rows.h"
@@ -20,7 +20,7 @@ struct Attention {
   const ostro_pages& pages;
   float *query = nullptr, *key = nullptr, *value = nullptr;  // [T, H * d], twice [T, N * d]
   float* mixed = nullptr;       // [T, H * d]
-  Gathered* partial = nullptr;  // [tiles, segments, 4], where segments are shared out
+  Gathered* partial = nullptr;  // [tiles, segments, kMostQueries], where segments are shared out
 
   int64_t d() const { return layer.head_dim; }
   int64_t query_width() const { return layer.heads * d(); }
@@ -61,16 +61,21 @@ void rotate_and_store(const Attention& a, int64_t row) {
   }
 }
 
-// A tile: up to four queries of one key head. Query `index` of a sequence and key head is row
-// index / G of the sequence's rows, head index % G of the group.
+// A tile: up to four queries of each of some key heads. Query `index` of a sequence and key head is
+// row index / G of the sequence's rows, head index % G of the group.
 struct Tile {
-  int64_t sequence, head, first, count;
+  int64_t sequence, first_head, heads, first, count;
+
+  int64_t queries() const { return heads * count; }
 };
 
+constexpr int64_t kMostQueries = kMostHeads * kTile;
+
 Query query_at(const Attention& a, const Tile& tile, int64_t n) {
-  const int64_t index = tile.first + n;
+  const int64_t index = tile.first + n % tile.count;
   const int64_t row = a.step.row_starts[tile.sequence] + index / a.per_head();
-  const int64_t head = tile.head * a.per_head() + index % a.per_head();
+  const int64_t key_head = tile.first_head + n / tile.count;
+  const int64_t head = key_head * a.per_head() + index % a.per_head();
   const int64_t place = row * a.query_width() + head * a.d();
   const int64_t last = position(a.step, tile.sequence, row) + 1;
   const int64_t first = a.layer.window ? std::max<int64_t>(last - a.layer.window, 0) : 0;
@@ -78,7 +83,7 @@ Query query_at(const Attention& a, const Tile& tile, int64_t n) {
 }
 
 void fill_queries(const Attention& a, const Tile& tile, Query* queries) {
-  for (int64_t n = 0; n < tile.count; ++n) queries[n] = query_at(a, tile, n);
+  for (int64_t n = 0; n < tile.queries(); ++n) queries[n] = query_at(a, tile, n);
 }
 
 void attend(const Attention& a, const Tile& tile, int64_t segment, const Query* queries,
@@ -86,8 +91,9 @@ void attend(const Attention& a, const Tile& tile, int64_t segment, const Query* 
   with_store(a.pages, [&](auto store) {
     using Store = decltype(store);
     const auto run = [&](auto count) {
-      attend_segment<Store, count()>(a.pages, a.step.tables[tile.sequence], segment, tile.head,
-                                     a.layer.kv_heads, a.d(), queries, gathered);
+      attend_segment<Store, count()>(a.pages, a.step.tables[tile.sequence], segment,
+                                     tile.first_head, tile.heads, a.layer.kv_heads, a.d(), queries,
+                                     gathered);
     };
     switch (tile.count) {
       case 4: return run(std::integral_constant<int, 4>{});
@@ -100,67 +106,89 @@ void attend(const Attention& a, const Tile& tile, int64_t segment, const Query* 
 
 // All segments of a tile, one after another, merged as they come.
 void attend_tile(const Attention& a, const Tile& tile) {
-  Query queries[kTile];
+  Query queries[kMostQueries];
   fill_queries(a, tile, queries);
-  Gathered total[kTile], next[kTile];
-  for (int64_t n = 0; n < tile.count; ++n) clear(total[n], a.d());
-  const auto [first, last] = seen_by(queries, tile.count);
+  Gathered total[kMostQueries], next[kMostQueries];
+  for (int64_t n = 0; n < tile.queries(); ++n) clear(total[n], a.d());
+  const auto [first, last] = seen_by(queries, tile.queries());
   for (int64_t segment = first / kSegment; segment * kSegment < last; ++segment) {
     attend(a, tile, segment, queries, next);
-    for (int64_t n = 0; n < tile.count; ++n) merge(total[n], next[n], a.d());
+    for (int64_t n = 0; n < tile.queries(); ++n) merge(total[n], next[n], a.d());
   }
-  for (int64_t n = 0; n < tile.count; ++n) finish(total[n], a.d(), queries[n].out);
+  for (int64_t n = 0; n < tile.queries(); ++n) finish(total[n], a.d(), queries[n].out);
 }
 
-int64_t tiles_of(const Attention& a, int64_t sequence) {
-  const int64_t rows = a.step.row_starts[sequence + 1] - a.step.row_starts[sequence];
-  return (rows * a.per_head() + kTile - 1) / kTile;
-}
+// How a step is cut into tiles, numbered by sequence, then key heads, then queries.
+struct Tiles {
+  const Attention& a;
+  int64_t heads;  // Of one tile.
 
-Tile tile_at(const Attention& a, int64_t index) {
-  // Tiles are numbered by sequence, then key head, then place.
-  for (int64_t sequence = 0;; ++sequence) {
-    const int64_t tiles = tiles_of(a, sequence);
-    if (index < tiles * a.layer.kv_heads) {
-      const int64_t rows = a.step.row_starts[sequence + 1] - a.step.row_starts[sequence];
-      const int64_t first = index % tiles * kTile;
-      return {sequence, index / tiles, first, std::min(kTile, rows * a.per_head() - first)};
+  int64_t head_parts() const { return (a.layer.kv_heads + heads - 1) / heads; }
+
+  int64_t queries(int64_t sequence) const {
+    return (a.step.row_starts[sequence + 1] - a.step.row_starts[sequence]) * a.per_head();
+  }
+
+  int64_t query_parts(int64_t sequence) const { return (queries(sequence) + kTile - 1) / kTile; }
+
+  int64_t count() const {
+    int64_t total = 0;
+    for (int64_t s = 0; s < a.step.sequences; ++s) total += query_parts(s) * head_parts();
+    return total;
+  }
+
+  Tile at(int64_t index) const {
+    for (int64_t sequence = 0;; ++sequence) {
+      const int64_t parts = query_parts(sequence);
+      if (index < parts * head_parts()) {
+        const int64_t head = index / parts * heads, first = index % parts * kTile;
+        return {sequence, head, std::min(heads, a.layer.kv_heads - head), first,
+                std::min(kTile, queries(sequence) - first)};
+      }
+      index -= parts * head_parts();
     }
-    index -= tiles * a.layer.kv_heads;
   }
-}
-
-int64_t all_tiles(const Attention& a) {
-  int64_t total = 0;
-  for (int64_t s = 0; s < a.step.sequences; ++s) total += tiles_of(a, s) * a.layer.kv_heads;
-  return total;
-}
+};
 
 int64_t most_segments(const ostro_step& step) {
   const int64_t longest = *std::max_element(step.lengths, step.lengths + step.sequences);
   return (longest + kSegment - 1) / kSegment;
 }
 
+// Few queries read every key once, best in the order of the memory: all heads of a page together.
+// Many queries read a head's keys again and again: one head alone stays in the cache.
+Tiles cut(const Attention& a, int64_t segments) {
+  const int64_t enough = 4 * a.context.pool.size();
+  Tiles tiles{a, std::min<int64_t>(a.layer.kv_heads, kMostHeads)};
+  const bool many = a.step.rows * a.per_head() > kTile * a.step.sequences;
+  if (many || tiles.count() * segments < enough) tiles.heads = 1;
+  return tiles;
+}
+
 // Few tiles and long sequences: segments are shared out, and merged afterwards in their order.
-void attend_by_segment(const Attention& a, int64_t tiles, int64_t segments) {
-  a.context.pool.run(tiles * segments, [&](int64_t index, int) {
-    const Tile tile = tile_at(a, index / segments);
-    Query queries[kTile];
+void attend_by_segment(const Attention& a, const Tiles& tiles, int64_t segments) {
+  const int64_t count = tiles.count();
+  const auto partial = [&](int64_t tile, int64_t segment) {
+    return a.partial + (tile * segments + segment) * kMostQueries;
+  };
+  a.context.pool.run(count * segments, [&](int64_t index, int) {
+    const Tile tile = tiles.at(index / segments);
+    Query queries[kMostQueries];
     fill_queries(a, tile, queries);
-    attend(a, tile, index % segments, queries, a.partial + index * kTile);
+    attend(a, tile, index % segments, queries, partial(index / segments, index % segments));
   });
-  for (int64_t t = 0; t < tiles; ++t) {
-    const Tile tile = tile_at(a, t);
-    for (int64_t n = 0; n < tile.count; ++n) {
-      const Query query = query_at(a, tile, n);
-      Gathered total;
-      clear(total, a.d());
-      for (int64_t s = query.keys.first / kSegment; s * kSegment < query.keys.last; ++s) {
-        merge(total, a.partial[(t * segments + s) * kTile + n], a.d());
-      }
-      finish(total, a.d(), query.out);
+  a.context.pool.run(count * kMostQueries, [&](int64_t index, int) {
+    const Tile tile = tiles.at(index / kMostQueries);
+    const int64_t n = index % kMostQueries;
+    if (n >= tile.queries()) return;
+    const Query query = query_at(a, tile, n);
+    Gathered total;
+    clear(total, a.d());
+    for (int64_t s = query.keys.first / kSegment; s * kSegment < query.keys.last; ++s) {
+      merge(total, partial(index / kMostQueries, s)[n], a.d());
     }
-  }
+    finish(total, a.d(), query.out);
+  });
 }
 
 bool shares_segments(const ostro_context& context, int64_t tiles, int64_t segments) {
@@ -171,20 +199,24 @@ bool shares_segments(const ostro_context& context, int64_t tiles, int64_t segmen
 void project(const Attention& a, const Forms& normed) {
   const ostro_matrix* matrices[] = {&a.layer.query, &a.layer.key, &a.layer.value};
   float* targets[] = {a.query, a.key, a.value};
-  int64_t starts[4] = {};
-  for (int i = 0; i < 3; ++i) starts[i + 1] = starts[i] + pieces(*matrices[i]);
+  int64_t steps[3], starts[4] = {};
+  for (int i = 0; i < 3; ++i) {
+    steps[i] = piece_groups(*matrices[i], a.step.rows);
+    starts[i + 1] = starts[i] + pieces(*matrices[i], steps[i]);
+  }
   a.context.pool.run(starts[3], [&](int64_t index, int) {
     const int i = index < starts[1] ? 0 : index < starts[2] ? 1 : 2;
-    multiply_piece(*matrices[i], index - starts[i], normed, 0, a.step.rows, targets[i]);
+    multiply_piece(*matrices[i], steps[i], index - starts[i], normed, 0, a.step.rows, targets[i]);
   });
 }
 
 // x += output * mixed.
 void add_output(const Attention& a, const Forms& mixed, float* out, float* x) {
   const ostro_matrix& output = a.layer.output;
-  const int64_t T = a.step.rows, D = output.rows, width = piece_groups(output) * kGroupRows;
-  a.context.pool.run(pieces(output), [&](int64_t index, int) {
-    multiply_piece(output, index, mixed, 0, T, out);
+  const int64_t T = a.step.rows, D = output.rows;
+  const int64_t step = piece_groups(output, T), width = step * kGroupRows;
+  a.context.pool.run(pieces(output, step), [&](int64_t index, int) {
+    multiply_piece(output, step, index, mixed, 0, T, out);
     const int64_t first = index * width, last = std::min(first + width, D);
     for (int64_t t = 0; t < T; ++t) {
       for (int64_t i = first; i < last; ++i) x[t * D + i] += out[t * D + i];
@@ -198,8 +230,10 @@ int32_t attention_layer(ostro_context& context, const ostro_attention& layer,
                         const ostro_step& step, const ostro_pages& pages, float* x) {
   const int64_t T = step.rows, D = layer.query.columns;
   Attention a{context, layer, step, pages};
-  const int64_t tiles = all_tiles(a), segments = most_segments(step);
-  const bool share = shares_segments(context, tiles, segments);
+  const int64_t segments = most_segments(step);
+  const Tiles tiles = cut(a, segments);
+  const bool share = shares_segments(context, tiles.count(), segments);
+  const int64_t partials = share ? tiles.count() * segments * kMostQueries : 0;
   Forms normed({&layer.query, &layer.key, &layer.value}, T, Precision::Twice);
   Forms mixed({&layer.output}, T, Precision::Once);
   uint8_t *normed_memory, *mixed_memory;
@@ -211,7 +245,7 @@ int32_t attention_layer(ostro_context& context, const ostro_attention& layer,
                                 {a.value, T * a.kv_width()},
                                 {a.mixed, T * a.query_width()},
                                 {out, T * D},
-                                {a.partial, share ? tiles * segments * kTile : 0}})) {
+                                {a.partial, partials}})) {
     return -1;
   }
   normed.place(normed_memory);
@@ -227,7 +261,7 @@ int32_t attention_layer(ostro_context& context, const ostro_attention& layer,
   if (share) {
     attend_by_segment(a, tiles, segments);
   } else {
-    context.pool.run(tiles, [&](int64_t index, int) { attend_tile(a, tile_at(a, index)); });
+    context.pool.run(tiles.count(), [&](int64_t index, int) { attend_tile(a, tiles.at(index)); });
   }
   context.pool.run(T, [&](int64_t t, int) { mixed.write(a.mixed + t * a.query_width(), t); });
   add_output(a, mixed, out, x);

@@ -71,9 +71,9 @@ void hidden_piece(const Experts& e, int64_t active, int64_t piece) {
   }
 }
 
-void down_piece(const Experts& e, int64_t active, int64_t piece) {
+void down_piece(const Experts& e, int64_t active, int64_t step, int64_t piece) {
   const ostro_matrix& down = e.expert(active).down;
-  multiply_piece(down, piece, e.hidden, e.first(active), e.last(active), e.outputs);
+  multiply_piece(down, step, piece, e.hidden, e.first(active), e.last(active), e.outputs);
 }
 
 // x += w_0 y_0 + w_1 y_1 + ..., in the order of the slots.
@@ -160,11 +160,25 @@ int32_t experts_layer(ostro_context& context, const ostro_experts& layer, int64_
   context.pool.run(e.sorted.count * parts, [&](int64_t index, int) {
     hidden_piece(e, index / parts, index % parts);
   });
-  const int64_t down_parts = pieces(any.down);
+  const int64_t down_step = piece_groups(any.down, rows);
+  const int64_t down_parts = pieces(any.down, down_step);
   context.pool.run(e.sorted.count * down_parts, [&](int64_t index, int) {
-    down_piece(e, index / down_parts, index % down_parts);
+    down_piece(e, index / down_parts, down_step, index % down_parts);
   });
   context.pool.run(rows, [&](int64_t row, int) { add_outputs(e, row, weights, x); });
+  return 0;
+}
+
+int32_t route_rows(ostro_context& context, const ostro_experts& layer, int64_t rows,
+                   const float* x, int32_t* chosen) {
+  const int64_t D = layer.dim, E = layer.num_experts, K = layer.top_k;
+  float *logits, *weights;
+  if (!context.scratch.reserve({{logits, rows * padded_rows(E)}, {weights, rows * K}})) return -1;
+  context.pool.run(rows, [&](int64_t row, int) {
+    float h[kMostDim];
+    rms_norm(x + row * D, layer.norm, D, layer.eps, h);
+    route(layer, h, logits + row * padded_rows(E), chosen + row * K, weights + row * K);
+  });
   return 0;
 }
 

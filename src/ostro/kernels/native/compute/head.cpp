@@ -21,8 +21,9 @@ int32_t product(ostro_context& context, const ostro_matrix& matrix, int64_t coun
   forms.place(form_memory);
   if (exact) out = y;
   context.pool.run(count, [&](int64_t row, int) { write(forms, row); });
-  context.pool.run(pieces(matrix), [&](int64_t index, int) {
-    multiply_piece(matrix, index, forms, 0, count, out);
+  const int64_t step = piece_groups(matrix, count);
+  context.pool.run(pieces(matrix, step), [&](int64_t index, int) {
+    multiply_piece(matrix, step, index, forms, 0, count, out);
   });
   for (int64_t row = 0; !exact && row < count; ++row) {
     std::copy_n(out + row * stride, matrix.rows, y + row * matrix.rows);

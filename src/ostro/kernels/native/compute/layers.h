@@ -12,11 +12,23 @@ int32_t attention_layer(ostro_context& context, const ostro_attention& layer,
 int32_t experts_layer(ostro_context& context, const ostro_experts& layer, int64_t rows, float* x,
                       int32_t* chosen, float* weights, uint8_t* missing);
 
+int32_t route_rows(ostro_context& context, const ostro_experts& layer, int64_t rows,
+                   const float* x, int32_t* chosen);
+
 int32_t head(ostro_context& context, const float* norm, float eps, const ostro_matrix& matrix,
              int64_t rows, const float* x, float* logits);
 
 int32_t linear(ostro_context& context, const ostro_matrix& matrix, int64_t count, const float* x,
                float* y);
+
+void rope_angles(ostro_context& context, int64_t rows, const int64_t* positions, int64_t pairs,
+                 const float* frequencies, float* cosines, float* sines);
+
+int32_t summarise(ostro_context& context, int64_t count, const float* logits, float temperature,
+                  int64_t* where, double* log_sum);
+
+int32_t largest_logits(ostro_context& context, int64_t count, const float* logits, int64_t wanted,
+                       float* values, int64_t* indices);
 
 void read_rows(ostro_context& context, const ostro_matrix& matrix, const int64_t* rows,
                int64_t count, float* out);

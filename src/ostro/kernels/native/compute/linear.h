@@ -8,19 +8,16 @@
 
 namespace ostro::OSTRO_ISA {
 
-// Rows of activations that stay in the cache while the groups of one piece pass by.
-constexpr int64_t kRowTile = 8;
-
 constexpr int64_t kMostPieceGroups = 64;
 
-// Groups for one piece: about 16 KiB of weights: pieces are many, and claiming them is cheap.
-inline int64_t piece_groups(const ostro_matrix& matrix) {
+// Groups for one piece. One row of activations: about 16 KiB of weights, so that pieces are many;
+// claiming them is cheap. Many rows: enough that it pays to bring a tile of them into the cache.
+inline int64_t piece_groups(const ostro_matrix& matrix, int64_t rows) {
   const int64_t bytes = group_bytes(type_of(matrix), matrix.columns);
-  return std::clamp<int64_t>((16 << 10) / bytes, 1, kMostPieceGroups);
+  return std::clamp<int64_t>((16 << 10) / bytes, rows > 1 ? 8 : 1, kMostPieceGroups);
 }
 
-inline int64_t pieces(const ostro_matrix& matrix) {
-  const int64_t step = piece_groups(matrix);
+inline int64_t pieces(const ostro_matrix& matrix, int64_t step) {
   return (group_count(matrix.rows) + step - 1) / step;
 }
 
@@ -51,12 +48,12 @@ void multiply_tile(const ostro_matrix& matrix, int64_t first, int64_t groups, co
   }
 }
 
-// Piece `index` of rows [begin, end) of y = x W^T. A row of y has padded_rows() columns; those past
-// the matrix's rows are written with zeros.
-inline void multiply_piece(const ostro_matrix& matrix, int64_t index, const Forms& x, int64_t begin,
-                           int64_t end, float* y) {
+// Piece `index`, of `step` groups, of rows [begin, end) of y = x W^T. A row of y has padded_rows()
+// columns; those past the matrix's rows are written with zeros.
+inline void multiply_piece(const ostro_matrix& matrix, int64_t step, int64_t index, const Forms& x,
+                           int64_t begin, int64_t end, float* y) {
   const int64_t stride = padded_rows(matrix.rows);
-  const int64_t step = piece_groups(matrix), first = index * step, tile = tile_rows(matrix, x);
+  const int64_t first = index * step, tile = tile_rows(matrix, x);
   const int64_t groups = std::min(step, group_count(matrix.rows) - first);
   for (int64_t row = begin; row < end; row += tile) {
     multiply_tile(matrix, first, groups, x, std::min(tile, end - row),

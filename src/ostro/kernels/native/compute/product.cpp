@@ -30,10 +30,14 @@ void sweep(const uint8_t* group, int64_t groups, int64_t columns, const uint8_t*
 template <class Format>
 void multiply_as(const uint8_t* group, int64_t groups, int64_t columns, const uint8_t* const* rows,
                  int64_t count, float* out, int64_t stride) {
-  for (; count >= 8; count -= 8, rows += 8, out += 8 * stride) {
-    sweep<Format, 8>(group, groups, columns, rows, out, stride);
+  for (; count >= kRowTile; count -= kRowTile, rows += kRowTile, out += kRowTile * stride) {
+    sweep<Format, kRowTile>(group, groups, columns, rows, out, stride);
   }
-  if (count >= 4) {
+  if (kRowTile > 8 && count >= 8) {
+    sweep<Format, 8>(group, groups, columns, rows, out, stride);
+    count -= 8, rows += 8, out += 8 * stride;
+  }
+  if (kRowTile > 4 && count >= 4) {
     sweep<Format, 4>(group, groups, columns, rows, out, stride);
     count -= 4, rows += 4, out += 4 * stride;
   }

@@ -8,7 +8,8 @@
 namespace ostro::OSTRO_ISA {
 
 const Compute kCompute = {
-    OSTRO_NAME(OSTRO_ISA), read_rows, linear, attention_layer, experts_layer, head, quantise_rows,
+    OSTRO_NAME(OSTRO_ISA), read_rows, linear, attention_layer, experts_layer, route_rows, head,
+    rope_angles, summarise, largest_logits, quantise_rows,
 };
 
 }  // namespace ostro::OSTRO_ISA

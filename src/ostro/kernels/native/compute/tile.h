@@ -15,6 +15,17 @@ constexpr int pairs_that_fit(int largest) {
   return fit >= 8 ? 8 : fit >= 4 ? 4 : fit >= 2 ? 2 : 1;
 }
 
+// total + the sum over quads [first, last) of weight * q, in two chains: one would keep the
+// processor waiting for its own last sum.
+inline Ints dots(Ints total, const Quads& w, const int8_t* q, int first, int last) {
+  Ints other = _mm256_setzero_si256();
+  for (int j = first; j < last; j += 2) {
+    total = dot(total, w.at[j], q + 4 * j);
+    other = dot(other, w.at[j + 1], q + 4 * j + 4);
+  }
+  return _mm256_add_epi32(total, other);
+}
+
 // Sum over quads [first, last) of weight * q, each lane one row: exact. `scale` holds two equal
 // 16-bit factors a lane.
 template <int Largest>
@@ -23,9 +34,8 @@ inline Ints scaled_dot(const Quads& w, const int8_t* q, int first, int last, Int
   constexpr int kRun = pairs_that_fit(Largest);
   Ints total = _mm256_setzero_si256();
   if constexpr (kHasDot) {
-    for (int j = first; j < last; ++j) total = dot(total, w.at[j], spread(q + 4 * j));
     // The factor as a 32-bit number: both its halves are the same 16 bits.
-    return _mm256_mullo_epi32(total, _mm256_srai_epi32(scale, 16));
+    return _mm256_mullo_epi32(dots(total, w, q, first, last), _mm256_srai_epi32(scale, 16));
   } else {
     for (int j = first; j < last; j += kRun) {
       Ints run = _mm256_maddubs_epi16(w.at[j], spread(q + 4 * j));
@@ -38,33 +48,53 @@ inline Ints scaled_dot(const Quads& w, const int8_t* q, int first, int last, Int
   }
 }
 
-// The same over 32 columns without a factor, less the offset times the sum of q.
-template <int Largest, int Offset>
-inline Ints offset_dot(const Quads& w, const Block32& block) {
-  // minus8 times 1, 2 or 16; an offset of zero takes nothing away.
-  constexpr int kShift = Offset == 16 ? 1 : Offset == 128 ? 4 : 0;
-  Ints total = _mm256_setzero_si256();
-  if constexpr (Offset != 0) {
-    total = _mm256_slli_epi32(_mm256_set1_epi32(block.minus8), kShift);
-  }
-  if constexpr (kHasDot) {
-    for (int j = 0; j < 8; ++j) total = dot(total, w.at[j], spread(block.q + 4 * j));
-    return total;
-  } else if constexpr (Largest > 127) {
-    // Bytes of 8 bits overflow the 16-bit sum of two products. Signed again, w q = |w| (sign(w) q),
-    // whose pairs just fit: 2 * 128 * 127.
-    const Ints ones = _mm256_set1_epi16(1);
-    total = _mm256_setzero_si256();
-    for (int j = 0; j < 8; ++j) {
-      const Bytes weight = _mm256_xor_si256(w.at[j], _mm256_set1_epi8(-128));
-      const Bytes q = _mm256_sign_epi8(spread(block.q + 4 * j), weight);
-      const Ints pairs = _mm256_maddubs_epi16(_mm256_abs_epi8(weight), q);
-      total = _mm256_add_epi32(total, _mm256_madd_epi16(pairs, ones));
+// Minus the offset times the sum of a block's q.
+template <int Offset>
+inline Ints minus_offset(const Block32& block) {
+  if constexpr (Offset == 0) return _mm256_setzero_si256();
+  constexpr int kShift = Offset == 16 ? 1 : Offset == 128 ? 4 : 0;  // From minus8.
+  return _mm256_slli_epi32(_mm256_set1_epi32(block.minus8), kShift);
+}
+
+// Four products of pairs as 32-bit sums. Bytes of 8 bits overflow the 16-bit sum of two products;
+// signed again, w q = |w| (sign(w) q), whose pairs just fit: 2 * 128 * 127.
+inline Ints wide_dot(Ints total, Bytes weights, const int8_t* four) {
+  const Bytes weight = _mm256_xor_si256(weights, _mm256_set1_epi8(-128));
+  const Bytes q = _mm256_sign_epi8(spread(four), weight);
+  const Ints pairs = _mm256_maddubs_epi16(_mm256_abs_epi8(weight), q);
+  return _mm256_add_epi32(total, _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)));
+}
+
+// Sums over 32 columns of (w - offset) q, exact, for M rows, where there is no instruction for it:
+// half the quads meet all rows and then the other half, which leaves registers for the rows' sums.
+template <class Format, int M>
+inline void block_dots(const Quads& w, const uint8_t* const* rows, int64_t b, Ints* sums) {
+  constexpr int kLargest = Format::kLargest, kOffset = Format::kOffset;
+  const auto block = [&](int m) -> const Block32& {
+    return reinterpret_cast<const Block32*>(rows[m])[b];
+  };
+  if constexpr (kLargest > 127) {
+    OSTRO_UNROLL
+    for (int m = 0; m < M; ++m) sums[m] = _mm256_setzero_si256();
+    for (int half = 0; half < 8; half += 4) {
+      OSTRO_UNROLL
+      for (int m = 0; m < M; ++m) {
+        for (int j = half; j < half + 4; ++j) {
+          sums[m] = wide_dot(sums[m], w.at[j], block(m).q + 4 * j);
+        }
+      }
     }
-    return total;
   } else {
-    return _mm256_add_epi32(
-        total, scaled_dot<Largest>(w, block.q, 0, 8, _mm256_set1_epi16(1)));
+    const Ints ones = _mm256_set1_epi16(1);
+    OSTRO_UNROLL
+    for (int m = 0; m < M; ++m) sums[m] = minus_offset<kOffset>(block(m));
+    for (int half = 0; half < 8; half += 4) {
+      OSTRO_UNROLL
+      for (int m = 0; m < M; ++m) {
+        const Ints part = scaled_dot<kLargest>(w, block(m).q, half, half + 4, ones);
+        sums[m] = _mm256_add_epi32(sums[m], part);
+      }
+    }
   }
 }
 
@@ -73,22 +103,29 @@ template <class Format, int M>
 inline void tile32(const uint8_t* chunk, int64_t columns, const uint8_t* const* rows, float* out,
                    int64_t stride) {
   Floats total[M];
-  for (Floats& t : total) t = _mm256_setzero_ps();
+  OSTRO_UNROLL
+  for (int m = 0; m < M; ++m) total[m] = _mm256_setzero_ps();
   const int64_t blocks = columns / 32;
   for (int64_t b = 0; b < blocks; ++b, chunk += Format::kBytes) {
     Quads w;
     Format::unpack(chunk, w);
     const Floats d = load_halves(chunk);
+    Ints sums[M];
+    if constexpr (!kHasDot) block_dots<Format, M>(w, rows, b, sums);
+    OSTRO_UNROLL
     for (int m = 0; m < M; ++m) {
       const Block32& block = reinterpret_cast<const Block32*>(rows[m])[b];
-      const Ints sums = offset_dot<Format::kLargest, Format::kOffset>(w, block);
+      if constexpr (kHasDot) {
+        sums[m] = dots(minus_offset<Format::kOffset>(block), w, block.q, 0, 8);
+      }
       const Floats scale = _mm256_mul_ps(d, spread(block.scale));
-      total[m] = fma(to_floats(sums), scale, total[m]);
+      total[m] = fma(to_floats(sums[m]), scale, total[m]);
       if constexpr (Format::kMinimum) {
         total[m] = fma(load_halves(chunk + 16), spread(block.scaled_sum), total[m]);
       }
     }
   }
+  OSTRO_UNROLL
   for (int m = 0; m < M; ++m) _mm256_storeu_ps(out + m * stride, total[m]);
 }
 
@@ -101,6 +138,18 @@ inline Ints sum_pair(const Block256& block, int pair) {
 // Factors of sub-blocks 2 * pair and 2 * pair + 1 beside each other, to meet sum_pair().
 inline Ints paired(Ints even, Ints odd) { return _mm256_blend_epi16(even, odd, 0xaa); }
 
+// What the sums of two runs of 16 columns are multiplied by: minimums, or scales, which an offset
+// is taken away with.
+template <class Format, class Scales>
+inline Ints minimum_pair(const Scales& scales, int sub) {
+  if constexpr (Format::kScaled == 32) return scales.minimum_at(sub);
+  else if constexpr (Format::kMinimum) {
+    return paired(scales.minimum_at(2 * sub), scales.minimum_at(2 * sub + 1));
+  } else {
+    return paired(scales.scale_at(2 * sub), scales.scale_at(2 * sub + 1));
+  }
+}
+
 template <class Format, int M>
 inline void tile256(const uint8_t* chunk, int64_t columns, const uint8_t* const* rows, float* out,
                     int64_t stride) {
@@ -108,8 +157,9 @@ inline void tile256(const uint8_t* chunk, int64_t columns, const uint8_t* const*
   for (Floats& t : total) t = _mm256_setzero_ps();
   const int64_t blocks = columns / 256;
   for (int64_t b = 0; b < blocks; ++b, chunk += Format::kBytes) {
-    Ints sums[M], shift[M];
-    for (int m = 0; m < M; ++m) sums[m] = shift[m] = _mm256_setzero_si256();
+    Ints sums[M];
+    OSTRO_UNROLL
+    for (int m = 0; m < M; ++m) sums[m] = _mm256_setzero_si256();
     const auto scales = Format::scales(chunk);
     const auto block = [&](int m) -> const Block256& {
       return reinterpret_cast<const Block256*>(rows[m])[b];
@@ -117,42 +167,40 @@ inline void tile256(const uint8_t* chunk, int64_t columns, const uint8_t* const*
     for (int sub = 0; sub < 8; ++sub) {
       Quads w;
       Format::unpack(chunk, sub, w);
-      Ints first, second, minimum;
-      if constexpr (Format::kScaled == 16) {
-        first = scales.scale_at(2 * sub);
-        second = scales.scale_at(2 * sub + 1);
-        minimum = paired(first, second);
-        if constexpr (Format::kMinimum) {
-          minimum = paired(scales.minimum_at(2 * sub), scales.minimum_at(2 * sub + 1));
-        }
-      } else {
-        first = second = scales.scale_at(sub);
-        minimum = scales.minimum_at(sub);
-      }
+      constexpr bool kHalves = Format::kScaled == 16;
+      const Ints first = scales.scale_at(kHalves ? 2 * sub : sub);
+      const Ints second = kHalves ? scales.scale_at(2 * sub + 1) : first;
+      OSTRO_UNROLL
       for (int m = 0; m < M; ++m) {
         const int8_t* q = block(m).q + 32 * sub;
-        if constexpr (Format::kScaled == 16) {
+        if constexpr (kHalves) {
           const Ints low = scaled_dot<Format::kLargest>(w, q, 0, 4, first);
           const Ints high = scaled_dot<Format::kLargest>(w, q, 4, 8, second);
           sums[m] = _mm256_add_epi32(sums[m], _mm256_add_epi32(low, high));
         } else {
           sums[m] = _mm256_add_epi32(sums[m], scaled_dot<Format::kLargest>(w, q, 0, 8, first));
         }
-        shift[m] = _mm256_add_epi32(shift[m], _mm256_madd_epi16(minimum, sum_pair(block(m), sub)));
       }
     }
+    Ints minimums[8];
+    for (int sub = 0; sub < 8; ++sub) minimums[sub] = minimum_pair<Format>(scales, sub);
     const Floats d = load_halves(chunk);
     for (int m = 0; m < M; ++m) {
+      Ints shift = _mm256_setzero_si256();
+      for (int sub = 0; sub < 8; ++sub) {
+        const Ints part = _mm256_madd_epi16(minimums[sub], sum_pair(block(m), sub));
+        shift = _mm256_add_epi32(shift, part);
+      }
       const Floats factor = spread(block(m).scale);
       Ints whole = sums[m];
       if constexpr (!Format::kMinimum) {
-        whole = _mm256_sub_epi32(whole, _mm256_mullo_epi32(shift[m],
-                                                           _mm256_set1_epi32(Format::kOffset)));
+        const Ints offset = _mm256_set1_epi32(Format::kOffset);
+        whole = _mm256_sub_epi32(whole, _mm256_mullo_epi32(shift, offset));
       }
       total[m] = fma(to_floats(whole), _mm256_mul_ps(d, factor), total[m]);
       if constexpr (Format::kMinimum) {
         const Floats lowest = _mm256_mul_ps(load_halves(chunk + 16), factor);
-        total[m] = _mm256_fnmadd_ps(to_floats(shift[m]), lowest, total[m]);
+        total[m] = _mm256_fnmadd_ps(to_floats(shift), lowest, total[m]);
       }
     }
   }
