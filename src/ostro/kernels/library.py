@@ -14,7 +14,7 @@ from typing import Any
 
 from ostro.kernels.structures import AttentionLayer, ExpertsLayer, Matrix, Pages, Step
 
-ABI = 7
+ABI = 6
 """``OSTRO_ABI`` of ``native/ostro.h`` that this module was written for."""
 
 _FILE_NAME = "libostro.dylib" if sys.platform == "darwin" else "libostro.so"

@@ -23,7 +23,7 @@ extern "C" {
 #endif
 
 /* Raised with every change of this file that a caller must know of. */
-#define OSTRO_ABI 7
+#define OSTRO_ABI 6
 OSTRO_API int32_t ostro_abi(void);
 
 /* ---- context: threads, scratch memory, and the instruction set ---- */
