@@ -10,11 +10,11 @@ namespace ostro::OSTRO_ISA {
 
 constexpr int64_t kMostPieceGroups = 64;
 
-// Groups for one piece. One row of activations: about 16 KiB of weights, so that pieces are many;
+// Groups for one piece. One row of activations: about 64 KiB of weights, so that pieces are many;
 // claiming them is cheap. Many rows: enough that it pays to bring a tile of them into the cache.
 inline int64_t piece_groups(const ostro_matrix& matrix, int64_t rows) {
   const int64_t bytes = group_bytes(type_of(matrix), matrix.columns);
-  return std::clamp<int64_t>((16 << 10) / bytes, rows > 1 ? 8 : 1, kMostPieceGroups);
+  return std::clamp<int64_t>((64 << 10) / bytes, rows > 1 ? 8 : 1, kMostPieceGroups);
 }
 
 inline int64_t pieces(const ostro_matrix& matrix, int64_t step) {

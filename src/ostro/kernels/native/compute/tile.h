@@ -98,6 +98,14 @@ inline void block_dots(const Quads& w, const uint8_t* const* rows, int64_t b, In
   }
 }
 
+// Ask for what stands some way behind a chunk of weights: the processor's own guesses end with each
+// page of 4 KiB, and what it computes for several rows keeps it from looking further ahead.
+template <int Bytes>
+inline void prefetch_ahead(const uint8_t* chunk) {
+  constexpr int kAhead = 8192;
+  for (int line = 0; line < Bytes; line += 64) prefetch(chunk + kAhead + line);
+}
+
 // out[m * stride + lane] for M rows; `chunks` are the group's blocks.
 template <class Format, int M>
 inline void tile32(const uint8_t* chunk, int64_t columns, const uint8_t* const* rows, float* out,
@@ -107,6 +115,7 @@ inline void tile32(const uint8_t* chunk, int64_t columns, const uint8_t* const* 
   for (int m = 0; m < M; ++m) total[m] = _mm256_setzero_ps();
   const int64_t blocks = columns / 32;
   for (int64_t b = 0; b < blocks; ++b, chunk += Format::kBytes) {
+    if constexpr (M >= 2) prefetch_ahead<Format::kBytes>(chunk);
     Quads w;
     Format::unpack(chunk, w);
     const Floats d = load_halves(chunk);
@@ -157,6 +166,7 @@ inline void tile256(const uint8_t* chunk, int64_t columns, const uint8_t* const*
   for (Floats& t : total) t = _mm256_setzero_ps();
   const int64_t blocks = columns / 256;
   for (int64_t b = 0; b < blocks; ++b, chunk += Format::kBytes) {
+    if constexpr (M >= 4) prefetch_ahead<Format::kBytes>(chunk);
     Ints sums[M];
     OSTRO_UNROLL
     for (int m = 0; m < M; ++m) sums[m] = _mm256_setzero_si256();
