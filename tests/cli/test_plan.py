@@ -9,6 +9,7 @@ from tiny import save_tiny
 from tiny_chat import save_speller
 
 GIB = 1 << 30
+BESIDES = ("split", "expected_tokens_per_second")
 
 
 @pytest.fixture
@@ -17,7 +18,7 @@ def plan(run):
         ran = run("plan", *arguments, "--json")
         assert (ran.code, ran.err) == (0, "")
         document = json.loads(ran.out)
-        assert list(document) == list(Plan.__dataclass_fields__)
+        assert list(document) == [*Plan.__dataclass_fields__, *BESIDES]
         return document
 
     return plan_of
@@ -102,6 +103,29 @@ def test_a_folder_and_a_file_are_planned_as_they_lie_there(plan, run, tmp_path) 
     assert plan(folder)["weight_bytes"] == 4 * plan(folder)["total_parameters"]
     assert plan(file)["total_parameters"] == plan(folder)["total_parameters"]
     assert plan(file)["weight_bytes"] < plan(folder)["weight_bytes"] / 3
+
+
+def test_a_cap_is_split_and_a_model_that_fits_has_none(plan, monkeypatch) -> None:
+    found = plan("mixtral-8x7b", "--type", "q3_k", "--memory", "8GiB", "--context", 4096)
+    split = found["split"]
+    assert 8 <= split["slots"] < split["num_experts"] == 256
+    assert split["pool_bytes"] == split["slots"] * split["expert_bytes"]
+    assert split["read_bytes_per_token"] > 0
+    assert found["expected_tokens_per_second"] is None  # It lies on no disk here.
+    whole = plan("mixtral-8x7b", "--type", "q3_k", "--memory", "40GiB", "--context", 4096)
+    assert whole["split"]["read_bytes_per_token"] == 0
+    assert whole["expected_tokens_per_second"] == whole["decode_tokens_per_second_ceiling"]
+    monkeypatch.setenv("OSTRO_MEMORY", "8GiB")
+    assert (
+        plan("mixtral-8x7b", "--type", "q3_k", "--context", 4096)["split"]["cap_bytes"] == 8 * GIB
+    )
+
+
+def test_a_cap_too_small_for_one_layer_names_the_least_that_works(run) -> None:
+    ran = run("plan", "mixtral-8x7b", "--type", "q3_k", "--memory", "2GiB", "--context", 4096)
+    assert "not in this memory; the least is --memory" in ran.out
+    ran = run("plan", "mixtral-8x7b", "--memory", "much")
+    assert (ran.code, ran.err.count("\n")) == (2, 1)
 
 
 def test_a_model_in_the_store_is_planned(plan, home) -> None:

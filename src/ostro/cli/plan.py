@@ -48,8 +48,8 @@ def run(
         speed = capped_speed(plan, split, model_disk_bandwidth(model, environment))
     if as_json:
         document = plan.to_dict()
-        if split is not None:
-            document |= {"split": split.to_dict(), "expected_tokens_per_second": speed}
+        document["split"] = None if split is None else split.to_dict()
+        document["expected_tokens_per_second"] = speed
         print_json(document)
     else:
         print_rows(_rows(plan, split) + ([] if split is None else _split_rows(split, speed)))
