@@ -39,9 +39,10 @@ inline Range seen_by(const Query* queries, int64_t count) {
   return all;
 }
 
-// What a query has gathered: sum over keys of e^(score - most), and of that times the values.
+// What a query has gathered: sum over keys of e^(score - most), and of that times the values. Nothing
+// is set before clear(): there are many of them on the stack, and few are used.
 struct Gathered {
-  float most = kNothing, weight = 0;
+  float most, weight;
   float mixed[kMostHeadDim];
 };
 

@@ -191,6 +191,13 @@ void attend_by_segment(const Attention& a, const Tiles& tiles, int64_t segments)
   });
 }
 
+// So few keys that waking the other threads would take longer.
+bool is_small(const Tiles& tiles, int64_t segments) {
+  constexpr int64_t kMostTiles = 4;
+  return tiles.a.step.rows == 1 && segments == 1 && tiles.count() <= kMostTiles &&
+         tiles.a.step.lengths[0] <= kSegment / 2;
+}
+
 bool shares_segments(const ostro_context& context, int64_t tiles, int64_t segments) {
   return segments > 1 && context.pool.size() > 1 && tiles < 4 * context.pool.size();
 }
@@ -260,6 +267,8 @@ int32_t attention_layer(ostro_context& context, const ostro_attention& layer,
   context.pool.run(T, [&](int64_t t, int) { rotate_and_store(a, t); });
   if (share) {
     attend_by_segment(a, tiles, segments);
+  } else if (is_small(tiles, segments)) {
+    for (int64_t index = 0; index < tiles.count(); ++index) attend_tile(a, tiles.at(index));
   } else {
     context.pool.run(tiles.count(), [&](int64_t index, int) { attend_tile(a, tiles.at(index)); });
   }

@@ -106,6 +106,16 @@ inline void prefetch_ahead(const uint8_t* chunk) {
   for (int line = 0; line < Bytes; line += 64) prefetch(chunk + kAhead + line);
 }
 
+// For a row alone even that costs more than it brings. The processor follows it within a page; of
+// the next page it is shown the first lines, and of the one after that where it begins.
+inline void prefetch_pages(const uint8_t* chunk) {
+  constexpr uintptr_t kPage = 4096, kLines = 4;
+  const uintptr_t at = reinterpret_cast<uintptr_t>(chunk), next = (at | (kPage - 1)) + 1;
+  const uintptr_t line = at % kPage / (kPage / kLines);
+  prefetch(reinterpret_cast<const uint8_t*>(next + 64 * line));
+  prefetch(reinterpret_cast<const uint8_t*>(next + kPage));
+}
+
 // out[m * stride + lane] for M rows; `chunks` are the group's blocks.
 template <class Format, int M>
 inline void tile32(const uint8_t* chunk, int64_t columns, const uint8_t* const* rows, float* out,
@@ -115,7 +125,7 @@ inline void tile32(const uint8_t* chunk, int64_t columns, const uint8_t* const* 
   for (int m = 0; m < M; ++m) total[m] = _mm256_setzero_ps();
   const int64_t blocks = columns / 32;
   for (int64_t b = 0; b < blocks; ++b, chunk += Format::kBytes) {
-    if constexpr (M >= 2) prefetch_ahead<Format::kBytes>(chunk);
+    if constexpr (M >= 2) prefetch_ahead<Format::kBytes>(chunk); else prefetch_pages(chunk);
     Quads w;
     Format::unpack(chunk, w);
     const Floats d = load_halves(chunk);
@@ -166,7 +176,7 @@ inline void tile256(const uint8_t* chunk, int64_t columns, const uint8_t* const*
   for (Floats& t : total) t = _mm256_setzero_ps();
   const int64_t blocks = columns / 256;
   for (int64_t b = 0; b < blocks; ++b, chunk += Format::kBytes) {
-    if constexpr (M >= 4) prefetch_ahead<Format::kBytes>(chunk);
+    if constexpr (M >= 4) prefetch_ahead<Format::kBytes>(chunk); else prefetch_pages(chunk);
     Ints sums[M];
     OSTRO_UNROLL
     for (int m = 0; m < M; ++m) sums[m] = _mm256_setzero_si256();
