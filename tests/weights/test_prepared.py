@@ -1,6 +1,8 @@
 """Prepared weights: written once, found again, checked, mended, and never half there."""
 
 import multiprocessing
+import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -179,3 +181,24 @@ def test_two_processes_may_prepare_the_same_model(tmp_path, home) -> None:
         worker.join(timeout=30)
     assert answers[0] == answers[1]
     only_file(home)
+
+
+def test_a_fork_after_the_start_goes_on_answering(tmp_path, home) -> None:
+    llm = load(save(tmp_path), environment=home, progress=SILENT)
+    expected = llm.logits(IDS)
+    child = os.fork()
+    if child == 0:
+        signal.alarm(60)  # A hang is a failure too.
+        try:
+            os._exit(0 if torch.equal(llm.logits(IDS), expected) else 1)
+        finally:
+            os._exit(2)
+    assert os.waitpid(child, 0)[1] == 0
+    assert torch.equal(llm.logits(IDS), expected)
+
+
+def test_more_threads_than_cores_give_the_same_bits(tmp_path, home) -> None:
+    path = save(tmp_path)
+    expected = load(path, threads=1, environment=home, progress=SILENT).logits(IDS)
+    many = load(path, threads=16, environment=home, progress=SILENT)
+    assert torch.equal(many.logits(IDS), expected)
