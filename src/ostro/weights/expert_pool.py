@@ -6,6 +6,7 @@ their own, so that what the next layer will want is on its way while this one co
 
 import ctypes
 import os
+import weakref
 from collections import OrderedDict
 from collections.abc import Collection, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -60,6 +61,7 @@ class ExpertPool:
         self._slot_bytes = slot_bytes(weights.records)
         self._memory = PageMemory(slots * self._slot_bytes)
         self._file = DirectFile(weights.path)
+        weakref.finalize(self, self._file.close)
         self._arrays: dict[int, ExpertArray] = {}
         self._free = list(range(slots))
         self._resident: OrderedDict[RecordKey, int] = OrderedDict()  # The oldest use comes first.
