@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "tile.h"
+#include "tile_pair.h"
 
 namespace ostro::OSTRO_ISA {
 namespace {
@@ -18,6 +18,12 @@ void sweep(const uint8_t* group, int64_t groups, int64_t columns, const uint8_t*
     for (; groups >= kTogether; groups -= kTogether, out += 8 * kTogether) {
       tile_dense<Format, M, kTogether>(group, columns, rows, out, stride);
       group += kTogether * size;
+    }
+  }
+  // Fewer rows wait for the memory, and one stream of it comes faster than two.
+  if constexpr (kHasPairs && Format::kBlock == 32 && M >= 4) {
+    for (; groups >= 2; groups -= 2, group += 2 * size, out += 16) {
+      tile32_pair<Format, M>(group, size, columns, rows, out, stride);
     }
   }
   for (; groups > 0; --groups, group += size, out += 8) {
