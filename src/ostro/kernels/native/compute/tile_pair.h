@@ -30,7 +30,7 @@ inline WideInts dot(WideInts total, WideInts weights, const int8_t* four) {
   return total;
 }
 
-// out[m * stride + lane] for M rows and the 16 rows of two groups, one `size` bytes behind the other.
+// out[m * stride + lane] for M rows and the 16 rows of two groups that are `size` bytes apart.
 template <class Format, int M>
 inline void tile32_pair(const uint8_t* chunk, int64_t size, int64_t columns,
                         const uint8_t* const* rows, float* out, int64_t stride) {
