@@ -15,7 +15,6 @@ Printed are means, and of the speeds the median.
 """
 
 import argparse
-import json
 import math
 import statistics
 import subprocess
@@ -23,13 +22,14 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 
 import ostro
+import results
 from machine import describe
 from ostro.config import WEIGHT_TYPES, WeightType
 from ostro.evaluation.quantisation import WINDOW, compare
@@ -45,6 +45,7 @@ from ostro.weights.quantise import to_dense
 from ostro.weights.slots import Slot
 from ostro.weights.stored import StoredTensor
 from ostro.weights.tokenizer_files import TokenizerFiles
+from results import Result, print_results
 
 SILENT = SilentProgress()
 UNITS = {
@@ -69,19 +70,6 @@ code = llama_cpp.llama_model_quantize(source.encode(), target.encode(), ctypes.b
 print(time.perf_counter() - start)
 sys.exit(code)
 """
-
-
-@dataclass(frozen=True)
-class Row:
-    """One number of ostro's beside the peer's; ``ratio`` is above 1 where ostro's is better."""
-
-    name: str
-    ostro: float
-    peer: float
-    peer_name: str
-    ratio: float
-    goal: float
-    unit: str
 
 
 def write(source: Any, target: Path, kind: WeightType | Mix) -> float:
@@ -181,13 +169,20 @@ def measure(mix: Mix, full: Path, options: argparse.Namespace) -> dict[str, tupl
     }
 
 
-def rows_of(mix: Mix, found: list[dict[str, tuple[float, float]]]) -> Iterator[Row]:
+def rows_of(mix: Mix, found: list[dict[str, tuple[float, float]]]) -> Iterator[Result]:
     """Means over the orders; ``ratio`` is above 1 where ostro's is better."""
     for name, unit in UNITS.items():
         middle = statistics.median if name == "speed" else statistics.mean
         own, other = (middle(each[name][index] for each in found) for index in (0, 1))
-        ratio = own / other if name == "speed" else other / own
-        yield Row(f"{mix.name}-{name}", own, other, "llama.cpp", ratio, 1.0, unit)
+        yield results.compare(
+            f"{mix.name}-{name}",
+            ostro=own,
+            peer=other,
+            peer_name="llama.cpp",
+            goal=1.0,
+            unit=unit,
+            smaller_is_better=name != "speed",
+        )
 
 
 def main() -> None:
@@ -201,7 +196,7 @@ def main() -> None:
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     choose_settings()
-    print(describe(), file=sys.stderr)
+    machine = describe()
     found: dict[str, list[dict[str, tuple[float, float]]]] = {}
     model = open_checkpoint(options.model)
     for seed in range(options.orders):
@@ -215,14 +210,7 @@ def main() -> None:
                 if options.only in (None, mix.name):
                     found.setdefault(mix.name, []).append(measure(mix, full, options))
     rows = [row for name, each in found.items() for row in rows_of(MIXES[name], each)]
-    if options.json:
-        print(json.dumps([asdict(row) for row in rows], indent=2))
-        return
-    for row in rows:
-        print(
-            f"{row.name:<26} {row.ostro:11.6g} {row.peer:11.6g} {row.unit:<12}"
-            f" ratio {row.ratio:.3f}"
-        )
+    print_results(machine, rows, json_wanted=options.json)
 
 
 if __name__ == "__main__":

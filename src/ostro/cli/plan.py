@@ -87,8 +87,8 @@ def _rows(plan: Plan, split: MemorySplit | None) -> list[tuple[str, str]]:
 def _split_rows(split: MemorySplit, speed: float | None) -> list[tuple[str, str]]:
     """How a cap is split between what must be in memory and the experts' pool."""
     if not split.fits:
-        smallest = f"{-(-split.smallest_cap // 2**20)}MiB"
-        return [("with experts on disk", f"not in this memory; the least is --memory {smallest}")]
+        least = f"not in this memory; the least is --memory {split.smallest_memory}"
+        return [("with experts on disk", least)]
     expected = f"{speed:.2g} tokens/s" if speed else "its disk's speed is not known"
     return [
         (

@@ -52,6 +52,11 @@ class MemorySplit:
         return self._without_experts + self.experts_a_layer * self.expert_bytes
 
     @property
+    def smallest_memory(self) -> str:
+        """The same as ``--memory`` takes it."""
+        return f"{-(-self.smallest_cap // 2**20)}MiB"
+
+    @property
     def fits(self) -> bool:
         """Whether the cap is enough."""
         return self.slots >= self.experts_a_layer

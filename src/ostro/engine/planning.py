@@ -56,11 +56,15 @@ def memory_cap(asked: int | str | None, environment: Environment) -> int | None:
         raise OstroError(f"OSTRO_MEMORY: {error}") from error
 
 
+def _path_of(model: str, environment: Environment) -> Path:
+    """Where a path or a model in the store lies; what else it may be does not exist there."""
+    path = Path(model).expanduser()
+    return path if path.exists() else find_model(environment, model) or path
+
+
 def describe_model(model: str, environment: Environment) -> Description:
     """What is known of a path, a model in the store, a preset, or a hub id; nothing is loaded."""
-    path = Path(model).expanduser()
-    if not path.exists():
-        path = find_model(environment, model) or path
+    path = _path_of(model, environment)
     if path.exists():
         return describe(open_checkpoint(path), model)
     if model in PRESETS:
@@ -138,9 +142,7 @@ def capped_speed(plan: Plan, split: MemorySplit, disk: float | None) -> float | 
 
 def model_disk_bandwidth(model: str, environment: Environment) -> float | None:
     """Read speed of the disk that a model lies on; None for a model that is not on one."""
-    path = Path(model).expanduser()
-    if not path.exists():
-        path = find_model(environment, model) or path
+    path = _path_of(model, environment)
     files = [path] if path.is_file() else [file for file in path.glob("*") if file.is_file()]
     largest = max(files, key=lambda file: file.stat().st_size, default=None)
     return None if largest is None else disk_bandwidth(environment.home, largest)
@@ -196,7 +198,7 @@ def split_for_load(
     if not split.fits:
         raise MemoryPlanError(
             f"{plan.model} cannot run in {format_bytes(split.cap_bytes)}: the smallest --memory is "
-            f"{-(-split.smallest_cap // 2**20)}MiB, of which {format_bytes(split.kv_bytes)} are "
+            f"{split.smallest_memory}, of which {format_bytes(split.kv_bytes)} are "
             f"keys and values of {context} tokens; a smaller --context takes less"
         )
     return split

@@ -4,7 +4,6 @@ A slot holds one expert's record. Whoever was used longest ago makes room. Reads
 their own, so that what the next layer will want is on its way while this one computes.
 """
 
-import ctypes
 import os
 import weakref
 from collections import OrderedDict
@@ -171,7 +170,7 @@ class ExpertPool:
                 return self._resident.pop(key)
         return None
 
-    def _array(self, key: RecordKey) -> "ctypes.Array[Expert]":
+    def _array(self, key: RecordKey) -> ExpertArray:
         return self._arrays[key.layer]
 
     def _after_fork(self) -> None:

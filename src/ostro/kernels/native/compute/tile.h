@@ -48,12 +48,15 @@ inline Ints scaled_dot(const Quads& w, const int8_t* q, int first, int last, Int
   }
 }
 
+// What Block32::minus8 is shifted by for the offsets 8, 16 and 128.
+template <int Offset>
+constexpr int kOffsetShift = Offset == 16 ? 1 : Offset == 128 ? 4 : 0;
+
 // Minus the offset times the sum of a block's q.
 template <int Offset>
 inline Ints minus_offset(const Block32& block) {
   if constexpr (Offset == 0) return _mm256_setzero_si256();
-  constexpr int kShift = Offset == 16 ? 1 : Offset == 128 ? 4 : 0;  // From minus8.
-  return _mm256_slli_epi32(_mm256_set1_epi32(block.minus8), kShift);
+  return _mm256_slli_epi32(_mm256_set1_epi32(block.minus8), kOffsetShift<Offset>);
 }
 
 // Four products of pairs as 32-bit sums. Bytes of 8 bits overflow the 16-bit sum of two products;

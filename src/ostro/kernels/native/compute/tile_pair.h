@@ -34,7 +34,6 @@ inline WideInts dot(WideInts total, WideInts weights, const int8_t* four) {
 template <class Format, int M>
 inline void tile32_pair(const uint8_t* chunk, int64_t size, int64_t columns,
                         const uint8_t* const* rows, float* out, int64_t stride) {
-  constexpr int kShift = Format::kOffset == 16 ? 1 : Format::kOffset == 128 ? 4 : 0;
   WideFloats total[M];
   OSTRO_UNROLL
   for (int m = 0; m < M; ++m) total[m] = _mm512_setzero_ps();
@@ -53,7 +52,7 @@ inline void tile32_pair(const uint8_t* chunk, int64_t size, int64_t columns,
       const Block32& block = reinterpret_cast<const Block32*>(rows[m])[b];
       WideInts even = _mm512_setzero_si512(), odd = even;
       if constexpr (Format::kOffset != 0) {
-        even = _mm512_slli_epi32(_mm512_set1_epi32(block.minus8), kShift);
+        even = _mm512_slli_epi32(_mm512_set1_epi32(block.minus8), kOffsetShift<Format::kOffset>);
       }
       for (int j = 0; j < 8; j += 2) {
         even = dot(even, w[j], block.q + 4 * j);
