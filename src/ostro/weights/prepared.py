@@ -33,7 +33,7 @@ from ostro.weights.quantise import to_type
 from ostro.weights.slots import Kind, Slot, slot_shape
 
 # Raised with every change of the packed form or of this file's own.
-_VERSION = 1
+_VERSION = 2
 _MAGIC = b"ostro prepared\n\0"
 # Records begin at whole pages, as direct reads want them.
 _ALIGNMENT = 4096
@@ -69,8 +69,8 @@ def native_obstacle(geometry: Geometry) -> str | None:
     """Why the native kernels cannot run this geometry; None if they can."""
     g = geometry
     for name, value, unit in (
-        ("dim", g.dim, 8),
-        ("ffn_dim", g.ffn_dim, 8),
+        ("dim", g.dim, 16),
+        ("ffn_dim", g.ffn_dim, 16),
         ("head_dim", g.head_dim, 16),
     ):
         if value % unit:

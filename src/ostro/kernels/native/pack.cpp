@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cstring>
 
+#include "planes.h"
+
 namespace ostro {
 namespace {
 
@@ -14,26 +16,25 @@ struct Parts {
 };
 
 struct Layout {
-  int halves;      // float16 numbers a block: 1 or 2.
-  int scale_words; // 4-byte words of sub-block scales.
-  int low_bits;    // Bits of q in the lower plane: 2, 4 or 8.
-  int high_bits;   // Bits in the upper plane: 0, 1 or 2.
+  int halves;       // float16 numbers a block: 1 or 2.
+  int scale_words;  // 4-byte words of sub-block scales.
+  int bits;         // Of a number.
 };
 
 constexpr Layout layout_of(WeightType type) {
   switch (type) {
     case WeightType::Q4_0:
-    case WeightType::IQ4_NL: return {1, 0, 4, 0};
-    case WeightType::Q4_1: return {2, 0, 4, 0};
-    case WeightType::Q5_0: return {1, 0, 4, 1};
-    case WeightType::Q5_1: return {2, 0, 4, 1};
-    case WeightType::Q8_0: return {1, 0, 8, 0};
-    case WeightType::Q2_K: return {2, 4, 2, 0};
-    case WeightType::Q3_K: return {1, 3, 2, 1};
-    case WeightType::Q4_K: return {2, 3, 4, 0};
-    case WeightType::Q5_K: return {2, 3, 4, 1};
-    case WeightType::Q6_K: return {1, 4, 4, 2};
-    default: return {0, 0, 0, 0};
+    case WeightType::IQ4_NL: return {1, 0, 4};
+    case WeightType::Q4_1: return {2, 0, 4};
+    case WeightType::Q5_0: return {1, 0, 5};
+    case WeightType::Q5_1: return {2, 0, 5};
+    case WeightType::Q8_0: return {1, 0, 8};
+    case WeightType::Q2_K: return {2, 4, 2};
+    case WeightType::Q3_K: return {1, 3, 3};
+    case WeightType::Q4_K: return {2, 3, 4};
+    case WeightType::Q5_K: return {2, 3, 5};
+    case WeightType::Q6_K: return {1, 4, 6};
+    default: return {0, 0, 0};
   }
 }
 
@@ -127,42 +128,39 @@ void read_block(WeightType type, const uint8_t* block, Parts& parts) {
   }
 }
 
-// The planes of 32 columns of one row, at that row's 4 bytes of each 32-byte vector. Quad j is
-// columns 4j to 4j + 3; a plane of b bits holds 8 / b quads in each vector, at rising bit places.
-uint8_t* write_planes(const Layout& layout, const uint8_t* q, int row, uint8_t* target) {
-  const int vectors = layout.low_bits, mask = (1 << layout.low_bits) - 1;
-  for (int vector = 0; vector < vectors; ++vector) {
+// 32 columns of one row, into its 4 bytes of each vector.
+template <int Bits>
+void write_planes(const uint8_t* q, int row, uint8_t* target) {
+  for (const Piece& piece : Planes<Bits>::kPieces) {
+    uint8_t* bytes = target + kVectorBytes * piece.vector + 4 * row;
     for (int byte = 0; byte < 4; ++byte) {
-      int value = 0;
-      for (int quad = vector, place = 0; quad < 8; quad += vectors, place += layout.low_bits) {
-        value |= (q[4 * quad + byte] & mask) << place;
-      }
-      target[32 * vector + 4 * row + byte] = static_cast<uint8_t>(value);
+      const int value = q[4 * piece.quad + byte] >> piece.low & ((1 << piece.bits) - 1);
+      bytes[byte] |= static_cast<uint8_t>(value << piece.place);
     }
   }
-  target += 32 * vectors;
-  for (int vector = 0; vector < layout.high_bits; ++vector) {
-    for (int byte = 0; byte < 4; ++byte) {
-      int value = 0;
-      for (int quad = vector, place = 0; quad < 8;
-           quad += layout.high_bits, place += layout.high_bits) {
-        value |= q[4 * quad + byte] >> layout.low_bits << place;
-      }
-      target[32 * vector + 4 * row + byte] = static_cast<uint8_t>(value);
-    }
-  }
-  return target + 32 * layout.high_bits;
 }
 
+void write_planes(int bits, const uint8_t* q, int row, uint8_t* target) {
+  switch (bits) {
+    case 2: return write_planes<2>(q, row, target);
+    case 3: return write_planes<3>(q, row, target);
+    case 4: return write_planes<4>(q, row, target);
+    case 5: return write_planes<5>(q, row, target);
+    case 6: return write_planes<6>(q, row, target);
+    case 8: return write_planes<8>(q, row, target);
+  }
+}
+
+// `chunk` is zeros where nothing has been written.
 void write_row(const Layout& layout, int columns, const Parts& parts, int row, uint8_t* chunk) {
-  for (int i = 0; i < layout.halves; ++i, chunk += 16) {
+  for (int i = 0; i < layout.halves; ++i, chunk += kVectorBytes / 2) {
     std::memcpy(chunk + 2 * row, parts.halves + 2 * i, 2);
   }
-  for (int i = 0; i < layout.scale_words; ++i, chunk += 32) {
+  for (int i = 0; i < layout.scale_words; ++i, chunk += kVectorBytes) {
     std::memcpy(chunk + 4 * row, parts.scales + 4 * i, 4);
   }
-  for (int first = 0; first < columns; first += 32) {
-    chunk = write_planes(layout, parts.q + first, row, chunk);
+  for (int first = 0; first < columns; first += 32, chunk += kVectorBytes * layout.bits) {
+    write_planes(layout.bits, parts.q + first, row, chunk);
   }
 }
 
@@ -184,9 +182,7 @@ void pack_group(WeightType type, const uint8_t* source, int64_t rows, int64_t co
   const int64_t stride = row_bytes(type, columns);
   const int64_t present = std::min<int64_t>(kGroupRows, rows - group * kGroupRows);
   source += group * kGroupRows * stride;
-  if (present < kGroupRows) {
-    std::memset(target, 0, static_cast<size_t>(group_bytes(type, columns)));
-  }
+  std::memset(target, 0, static_cast<size_t>(group_bytes(type, columns)));
   if (shape.columns == 1) return pack_dense(shape.bytes, source, present, columns, target);
   const Layout layout = layout_of(type);
   for (int64_t block = 0; block < columns / shape.columns; ++block) {

@@ -1,9 +1,9 @@
 // Weight types, by the numbers that GGUF gives them, and the sizes of their packed form.
 //
-// A packed matrix is a sequence of groups of 8 rows (the last one padded with zeros); a group is a
-// sequence of chunks, one for each block of columns; a chunk takes 8 times the bytes of a block.
-// Inside a chunk the rows are interleaved so that one 32-byte load brings 4 columns of all 8 rows:
-// one multiply-add feeds 8 sums, and no sum is ever taken across a register.
+// A packed matrix is a sequence of groups of 16 rows (the last one padded with zeros); a group is a
+// sequence of chunks, one for each block of columns; a chunk takes 16 times the bytes of a block.
+// Inside a chunk the rows are interleaved so that one 64-byte load brings 4 columns of all 16 rows:
+// one multiply-add feeds 16 sums, and no sum is ever taken across a register.
 #pragma once
 
 #include <cstdint>
@@ -15,7 +15,8 @@ enum class WeightType : int32_t {
   Q2_K = 10, Q3_K = 11, Q4_K = 12, Q5_K = 13, Q6_K = 14, IQ4_NL = 20, BF16 = 30,
 };
 
-constexpr int kGroupRows = 8;
+constexpr int kGroupRows = 16;
+constexpr int kVectorBytes = 4 * kGroupRows;  // Four columns of bytes of each row.
 
 struct BlockShape {
   int columns;

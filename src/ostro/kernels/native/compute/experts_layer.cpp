@@ -56,7 +56,7 @@ void hidden_piece(const Experts& e, int64_t active, int64_t piece) {
   const int64_t step = hidden_step(expert.down), begin = piece * step;
   const int64_t width = std::min(step, e.layer.ffn_dim - begin);
   const int64_t group = begin / kGroupRows, groups = group_count(width);
-  alignas(32) float gate[kRowTile * kMostHiddenStep], up[kRowTile * kMostHiddenStep];
+  alignas(64) float gate[kRowTile * kMostHiddenStep], up[kRowTile * kMostHiddenStep];
   const int64_t tile = std::min(tile_rows(expert.gate, e.normed), tile_rows(expert.up, e.normed));
   for (int64_t at = e.first(active); at < e.last(active); at += tile) {
     const int64_t count = std::min(tile, e.last(active) - at);

@@ -1,237 +1,250 @@
 // One small unpacker a weight type: from a packed chunk to unsigned bytes and scales.
 //
-// A format says how a block of columns is stored in a group of 8 rows (pack.cpp writes it):
+// A format says how a block of columns is stored in a group of 16 rows (pack.cpp writes it):
 //   kBlock     columns of a block: 32, or 256 in eight sub-blocks of 32
-//   kBytes     of a chunk, which is a block of all 8 rows
+//   kBytes     of a chunk, which is a block of all 16 rows
 //   kLargest   of the unpacked bytes
 //   kOffset    what is subtracted from every unpacked byte
-//   quads(sub) the 8 x 4 columns of a sub-block
+//   kMinimum   whether the type has minimums instead
+//   unpack(p)  the columns of a block or a sub-block
 // and, for blocks of 256, scales of 16 or 32 columns that are integers themselves.
+//
+// Pointers lead to a half (wide.h): the first bytes of its rows in the first vector.
 #pragma once
 
-#include "../weight_types.h"
-#include "simd.h"
+#include <utility>
+
+#include "../planes.h"
+#include "wide.h"
 
 namespace ostro::OSTRO_ISA {
 
-// The columns of one sub-block: quads[j] holds columns 4j to 4j + 3 of each row.
+// 32 columns: at[j] holds columns 4j to 4j + 3 of each row.
 struct Quads {
-  Bytes at[8];
+  Words at[8];
 };
 
-inline Bytes masked(Bytes x, int shift, int mask) {
-  return _mm256_and_si256(_mm256_srli_epi16(x, shift), _mm256_set1_epi8(static_cast<char>(mask)));
+template <int Shift>
+inline Words moved(Words x) {
+  if constexpr (Shift > 0) return shift_right16<Shift>(x);
+  else if constexpr (Shift < 0) return shift_left16<-Shift>(x);
+  else return x;
 }
 
-inline void nibble_plane(const uint8_t* p, Quads& quads) {
-  for (int v = 0; v < 4; ++v) {
-    const Bytes packed = load(p + 32 * v);
-    quads.at[v] = masked(packed, 0, 15);
-    quads.at[v + 4] = masked(packed, 4, 15);
-  }
+inline Words masked(Words x, int mask) { return both(x, spread_byte(mask)); }
+
+template <Piece P>
+inline void take(const Words* vectors, Quads& quads) {
+  const Words bits = moved<P.place - P.low>(vectors[P.vector]);
+  constexpr int kMask = ((1 << P.bits) - 1) << P.low;
+  Words& quad = quads.at[P.quad];
+  if constexpr (P.bits == 8) quad = bits;
+  else if constexpr (P.low == 0) quad = masked(bits, kMask);
+  else quad = with_bits(quad, bits, spread_byte(kMask));
 }
 
-inline void pair_plane(const uint8_t* p, Quads& quads) {
-  for (int j = 0; j < 8; ++j) quads.at[j] = masked(load(p + 32 * (j & 1)), j / 2 * 2, 3);
-}
-
-inline void add_bits(const uint8_t* p, int place, Quads& quads) {
-  const Bytes bits = load(p);
-  for (int j = 0; j < 8; ++j) {
-    const Bytes bit = _mm256_slli_epi16(masked(bits, j, 1), place);
-    quads.at[j] = _mm256_or_si256(quads.at[j], bit);
-  }
-}
-
-inline void add_pairs(const uint8_t* p, int place, Quads& quads) {
-  for (int j = 0; j < 8; ++j) {
-    const Bytes pair = _mm256_slli_epi16(masked(load(p + 32 * (j & 1)), j / 2 * 2, 3), place);
-    quads.at[j] = _mm256_or_si256(quads.at[j], pair);
-  }
+// Numbers of `Bits` bits.
+template <int Bits>
+inline Quads unpack_planes(const uint8_t* p) {
+  constexpr auto& kPieces = Planes<Bits>::kPieces;
+  Words vectors[Bits];
+  for (int v = 0; v < Bits; ++v) vectors[v] = load_words(p + kVectorBytes * v);
+  Quads quads;
+  [&]<size_t... I>(std::index_sequence<I...>) {
+    (take<kPieces[I]>(vectors, quads), ...);
+  }(std::make_index_sequence<kPieces.size()>{});
+  return quads;
 }
 
 // ---- blocks of 32 ----
 
-template <int Largest, int Offset, bool Minimum, int Bytes_>
+template <int Bits, int Offset, bool Minimum>
 struct Format32 {
-  static constexpr int kBlock = 32, kBytes = Bytes_, kLargest = Largest, kOffset = Offset;
+  static constexpr int kBlock = 32, kLargest = (1 << Bits) - 1, kOffset = Offset;
   static constexpr bool kMinimum = Minimum;
-  static constexpr int kPlanes = Minimum ? 32 : 16;  // Where the numbers begin.
+  static constexpr int kPlanes = kVectorBytes / 2 * (Minimum ? 2 : 1);  // Where the numbers begin.
+  static constexpr int kBytes = kPlanes + kVectorBytes * Bits;
+
+  static Quads unpack(const uint8_t* p) { return unpack_planes<Bits>(p); }
 };
 
-struct Q4_0 : Format32<15, 8, false, 144> {
-  static void unpack(const uint8_t* chunk, Quads& quads) { nibble_plane(chunk + kPlanes, quads); }
-};
-
-struct Q4_1 : Format32<15, 0, true, 160> {
-  static void unpack(const uint8_t* chunk, Quads& quads) { nibble_plane(chunk + kPlanes, quads); }
-};
-
-struct Q5_0 : Format32<31, 16, false, 176> {
-  static void unpack(const uint8_t* chunk, Quads& quads) {
-    nibble_plane(chunk + kPlanes, quads);
-    add_bits(chunk + kPlanes + 128, 4, quads);
-  }
-};
-
-struct Q5_1 : Format32<31, 0, true, 192> {
-  static void unpack(const uint8_t* chunk, Quads& quads) {
-    nibble_plane(chunk + kPlanes, quads);
-    add_bits(chunk + kPlanes + 128, 4, quads);
-  }
-};
+struct Q4_0 : Format32<4, 8, false> {};
+struct Q4_1 : Format32<4, 0, true> {};
+struct Q5_0 : Format32<5, 16, false> {};
+struct Q5_1 : Format32<5, 0, true> {};
 
 // Signed bytes become unsigned ones with an offset of 128.
-struct Q8_0 : Format32<255, 128, false, 272> {
-  static void unpack(const uint8_t* chunk, Quads& quads) {
-    for (int j = 0; j < 8; ++j) {
-      quads.at[j] = _mm256_xor_si256(load(chunk + kPlanes + 32 * j), _mm256_set1_epi8(-128));
-    }
+struct Q8_0 : Format32<8, 128, false> {
+  static Quads unpack(const uint8_t* p) {
+    Quads quads = unpack_planes<8>(p);
+    for (Words& quad : quads.at) quad = differ(quad, spread_byte(-128));
+    return quads;
   }
 };
 
 // Nibbles that are indices into 16 values on a curve.
-struct IQ4_NL : Format32<255, 128, false, 144> {
-  static void unpack(const uint8_t* chunk, Quads& quads) {
+struct IQ4_NL : Format32<4, 128, false> {
+  static constexpr int kLargest = 255;
+  static Quads unpack(const uint8_t* p) {
     // The values plus 128.
-    const __m128i curve = _mm_setr_epi8(1, 24, 45, 63, 79, 93, 106, 118, -127, -115, -103, -90,
-                                        -75, -59, -39, -15);
-    const Bytes table = _mm256_broadcastsi128_si256(curve);
-    nibble_plane(chunk + kPlanes, quads);
-    for (Bytes& quad : quads.at) quad = _mm256_shuffle_epi8(table, quad);
+    static constexpr uint8_t kCurve[16] = {1,   24,  45,  63,  79,  93,  106, 118,
+                                           129, 141, 153, 166, 181, 197, 217, 241};
+    const Words table = spread_pattern(kCurve);
+    Quads quads = unpack_planes<4>(p);
+    for (Words& quad : quads.at) quad = look_up(table, quad);
+    return quads;
   }
 };
 
 // ---- blocks of 256 ----
 
-// Byte `index` of each row's word, as two equal 16-bit numbers: the form that a multiply-add of
-// pairs wants. Signed bytes keep their sign.
-template <bool Signed>
-inline Ints doubled(Bytes words, int index) {
-  const int i = index & 3;
-  if constexpr (Signed) {
-    const Bytes high = _mm256_set1_epi32(i << 24 | 0x00800080 | i << 8);
-    const Bytes lanes = _mm256_setr_epi32(0, 0x04000400, 0x08000800, 0x0c000c00, 0, 0x04000400,
-                                          0x08000800, 0x0c000c00);
-    return _mm256_srai_epi16(_mm256_shuffle_epi8(words, _mm256_add_epi8(high, lanes)), 8);
-  } else {
-    const Bytes low = _mm256_set1_epi32(static_cast<int>(0x80008000u | i << 16 | i));
-    const Bytes lanes = _mm256_setr_epi32(0, 0x00040004, 0x00080008, 0x000c000c, 0, 0x00040004,
-                                          0x00080008, 0x000c000c);
-    return _mm256_shuffle_epi8(words, _mm256_add_epi8(low, lanes));
+// For four rows, which byte of a row's word goes where; 0x80 makes a zero. Signed bytes come into the
+// upper byte of their number, so that a shift may spread their sign.
+struct Places {
+  alignas(16) uint8_t at[16];
+};
+
+// Bytes `first` and `second` as two 16-bit numbers.
+constexpr Places pair_places(bool is_signed, int first, int second) {
+  Places places{};
+  for (int row = 0; row < 4; ++row) {
+    const uint8_t one = static_cast<uint8_t>(4 * row + first);
+    const uint8_t two = static_cast<uint8_t>(4 * row + second);
+    uint8_t* word = places.at + 4 * row;
+    word[0] = word[1] = word[2] = word[3] = 0x80;
+    word[is_signed ? 1 : 0] = one;
+    word[is_signed ? 3 : 2] = two;
   }
+  return places;
 }
 
-// Scales of sub-blocks of 16 columns (kScaled = 16) or 32.
-template <int Largest, int Offset, bool Minimum, int Scaled, int Bytes_>
+// Byte `index` as a 32-bit number.
+constexpr Places word_places(bool is_signed, int index) {
+  Places places{};
+  for (int i = 0; i < 16; ++i) places.at[i] = 0x80;
+  for (int row = 0; row < 4; ++row) {
+    places.at[4 * row + (is_signed ? 3 : 0)] = static_cast<uint8_t>(4 * row + index);
+  }
+  return places;
+}
+
+// Scales of a block: bytes, four a word.
+template <bool Signed, int Count>
+struct ByteScales {
+  Words at[Count];
+
+  // Number `index` as two equal 16-bit ones, as products of pairs want it.
+  Words doubled(int index) const {
+    static constexpr Places kPlaces[4] = {pair_places(Signed, 0, 0), pair_places(Signed, 1, 1),
+                                          pair_places(Signed, 2, 2), pair_places(Signed, 3, 3)};
+    return numbers(index, kPlaces[index % 4]);
+  }
+
+  // Numbers 2 * pair, in the lower halves, and 2 * pair + 1.
+  Words pair(int pair) const {
+    static constexpr Places kPlaces[2] = {pair_places(Signed, 0, 1), pair_places(Signed, 2, 3)};
+    return numbers(2 * pair, kPlaces[pair % 2]);
+  }
+
+  Words word(int index) const {
+    static constexpr Places kPlaces[4] = {word_places(Signed, 0), word_places(Signed, 1),
+                                          word_places(Signed, 2), word_places(Signed, 3)};
+    const Words found = look_up(at[index / 4], spread_pattern(kPlaces[index % 4].at));
+    return Signed ? signed_right32<24>(found) : found;
+  }
+
+ private:
+  Words numbers(int index, const Places& places) const {
+    const Words found = look_up(at[index / 4], spread_pattern(places.at));
+    return Signed ? signed_right16<8>(found) : found;
+  }
+};
+
+template <int Bits, int Offset, bool Minimum, int Scaled, int ScaleWords>
 struct Format256 {
-  static constexpr int kBlock = 256, kBytes = Bytes_, kLargest = Largest, kOffset = Offset;
+  static constexpr int kBlock = 256, kLargest = (1 << Bits) - 1, kOffset = Offset;
   static constexpr bool kMinimum = Minimum;
   static constexpr int kScaled = Scaled;
+  static constexpr int kScales = kVectorBytes / 2 * (Minimum ? 2 : 1);  // Where the scales begin.
+  static constexpr int kPlanes = kScales + kVectorBytes * ScaleWords;
+  static constexpr int kSubBytes = kVectorBytes * Bits;
+  static constexpr int kBytes = kPlanes + 8 * kSubBytes;
+
+  static Quads unpack(const uint8_t* p) { return unpack_planes<Bits>(p); }
+  static Words scale_word(const uint8_t* p, int i) { return load_words(p + kVectorBytes * i); }
 };
 
-// Scales and minima of Q4_K and Q5_K: eight of each, 6 bits, in three words a row.
-struct SixBitPairs {
-  Bytes scale[2], minimum[2];
-  explicit SixBitPairs(const uint8_t* p) {
-    const Bytes a = load(p), b = load(p + 32), c = load(p + 64);
-    scale[0] = masked(a, 0, 63);
-    minimum[0] = masked(b, 0, 63);
-    scale[1] = _mm256_or_si256(masked(c, 0, 15), _mm256_slli_epi16(masked(a, 6, 3), 4));
-    minimum[1] = _mm256_or_si256(masked(c, 4, 15), _mm256_slli_epi16(masked(b, 6, 3), 4));
+// Eight scales and as many minimums, of 6 bits, in three words a row.
+template <int Bits>
+struct SixBitPairs : Format256<Bits, 0, true, 32, 3> {
+  using Scales = ByteScales<false, 2>;
+  using Base = Format256<Bits, 0, true, 32, 3>;
+  static Scales scales(const uint8_t* p) {
+    const Words a = Base::scale_word(p, 0), c = Base::scale_word(p, 2);
+    return {{masked(a, 63), with_bits(masked(c, 15), moved<2>(a), spread_byte(48))}};
   }
-  Ints scale_at(int sub) const { return doubled<false>(scale[sub / 4], sub); }
-  Ints minimum_at(int sub) const { return doubled<false>(minimum[sub / 4], sub); }
-};
-
-struct Q4_K : Format256<15, 0, true, 32, 1152> {
-  using Scales = SixBitPairs;
-  static Scales scales(const uint8_t* chunk) { return Scales(chunk + 32); }
-  static void unpack(const uint8_t* chunk, int sub, Quads& quads) {
-    nibble_plane(chunk + 128 + 128 * sub, quads);
-  }
-};
-
-struct Q5_K : Format256<31, 0, true, 32, 1408> {
-  using Scales = SixBitPairs;
-  static Scales scales(const uint8_t* chunk) { return Scales(chunk + 32); }
-  static void unpack(const uint8_t* chunk, int sub, Quads& quads) {
-    const uint8_t* planes = chunk + 128 + 160 * sub;
-    nibble_plane(planes, quads);
-    add_bits(planes + 128, 4, quads);
+  static Scales minimums(const uint8_t* p) {
+    const Words b = Base::scale_word(p, 1), c = Base::scale_word(p, 2);
+    return {{masked(b, 63), with_bits(masked(moved<4>(c), 15), moved<2>(b), spread_byte(48))}};
   }
 };
 
-// Sixteen scales and minima of 4 bits, one byte each.
-struct Q2_K : Format256<3, 0, true, 16, 672> {
-  struct Scales {
-    const uint8_t* p;
-    Ints scale_at(int sub) const {
-      return doubled<false>(masked(load(p + 32 * (sub / 4)), 0, 15), sub);
-    }
-    Ints minimum_at(int sub) const {
-      return doubled<false>(masked(load(p + 32 * (sub / 4)), 4, 15), sub);
-    }
-  };
-  static Scales scales(const uint8_t* chunk) { return {chunk + 32}; }
-  static void unpack(const uint8_t* chunk, int sub, Quads& quads) {
-    pair_plane(chunk + 160 + 64 * sub, quads);
+struct Q4_K : SixBitPairs<4> {};
+struct Q5_K : SixBitPairs<5> {};
+
+// Sixteen scales and minimums of 4 bits, one byte each.
+struct Q2_K : Format256<2, 0, true, 16, 4> {
+  using Scales = ByteScales<false, 4>;
+  static Scales scales(const uint8_t* p) {
+    Scales s;
+    for (int i = 0; i < 4; ++i) s.at[i] = masked(scale_word(p, i), 15);
+    return s;
+  }
+  static Scales minimums(const uint8_t* p) {
+    Scales s;
+    for (int i = 0; i < 4; ++i) s.at[i] = masked(moved<4>(scale_word(p, i)), 15);
+    return s;
   }
 };
 
 // Sixteen scales of 6 bits with an offset of 32.
-struct Q3_K : Format256<7, 4, false, 16, 880> {
-  struct Scales {
-    Bytes scale[4];
-    Ints scale_at(int sub) const {
-      return _mm256_sub_epi16(doubled<false>(scale[sub / 4], sub), _mm256_set1_epi16(32));
-    }
-  };
-  static Scales scales(const uint8_t* chunk) {
-    const Bytes high = load(chunk + 80);
-    Scales s;
-    for (int i = 0; i < 4; ++i) {
-      const Bytes low = masked(load(chunk + 16 + 32 * (i & 1)), i / 2 * 4, 15);
-      s.scale[i] = _mm256_or_si256(low, _mm256_slli_epi16(masked(high, 2 * i, 3), 4));
-    }
-    return s;
-  }
-  static void unpack(const uint8_t* chunk, int sub, Quads& quads) {
-    const uint8_t* planes = chunk + 112 + 96 * sub;
-    pair_plane(planes, quads);
-    add_bits(planes + 64, 2, quads);
+struct Q3_K : Format256<3, 4, false, 16, 3> {
+  using Scales = ByteScales<true, 4>;
+  static Scales scales(const uint8_t* p) {
+    const Words a = scale_word(p, 0), b = scale_word(p, 1), high = scale_word(p, 2);
+    const Words mask = spread_byte(48), offset = spread_byte(32);
+    return {{subtract8(with_bits(masked(a, 15), moved<-4>(high), mask), offset),
+             subtract8(with_bits(masked(b, 15), moved<-2>(high), mask), offset),
+             subtract8(with_bits(masked(moved<4>(a), 15), high, mask), offset),
+             subtract8(with_bits(masked(moved<4>(b), 15), moved<2>(high), mask), offset)}};
   }
 };
 
 // Sixteen signed scales of 8 bits.
-struct Q6_K : Format256<63, 32, false, 16, 1680> {
-  struct Scales {
-    const uint8_t* p;
-    Ints scale_at(int sub) const { return doubled<true>(load(p + 32 * (sub / 4)), sub); }
-  };
-  static Scales scales(const uint8_t* chunk) { return {chunk + 16}; }
-  static void unpack(const uint8_t* chunk, int sub, Quads& quads) {
-    const uint8_t* planes = chunk + 144 + 192 * sub;
-    nibble_plane(planes, quads);
-    add_pairs(planes + 128, 4, quads);
+struct Q6_K : Format256<6, 32, false, 16, 4> {
+  using Scales = ByteScales<true, 4>;
+  static Scales scales(const uint8_t* p) {
+    Scales s;
+    for (int i = 0; i < 4; ++i) s.at[i] = scale_word(p, i);
+    return s;
   }
 };
 
 // ---- dense ----
 
 struct F32 {
-  static constexpr int kBlock = 1, kBytes = 32;
-  static Floats read(const uint8_t* p) { return _mm256_loadu_ps(reinterpret_cast<const float*>(p)); }
+  static constexpr int kBlock = 1, kWidth = 4, kBytes = kWidth * kGroupRows;
+  static Reals read(const uint8_t* p) { return load_reals(p); }
 };
 
 struct F16 {
-  static constexpr int kBlock = 1, kBytes = 16;
-  static Floats read(const uint8_t* p) { return load_halves(p); }
+  static constexpr int kBlock = 1, kWidth = 2, kBytes = kWidth * kGroupRows;
+  static Reals read(const uint8_t* p) { return load_half_reals(p); }
 };
 
 struct BF16 {
-  static constexpr int kBlock = 1, kBytes = 16;
-  static Floats read(const uint8_t* p) { return load_bf16(p); }
+  static constexpr int kBlock = 1, kWidth = 2, kBytes = kWidth * kGroupRows;
+  static Reals read(const uint8_t* p) { return load_bf16_reals(p); }
 };
 
 }  // namespace ostro::OSTRO_ISA

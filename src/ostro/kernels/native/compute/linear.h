@@ -8,13 +8,13 @@
 
 namespace ostro::OSTRO_ISA {
 
-constexpr int64_t kMostPieceGroups = 64;
+constexpr int64_t kMostPieceGroups = 32;
 
 // Groups for one piece. One row of activations: about 64 KiB of weights, so that pieces are many;
 // claiming them is cheap. Many rows: enough that it pays to bring a tile of them into the cache.
 inline int64_t piece_groups(const ostro_matrix& matrix, int64_t rows) {
   const int64_t bytes = group_bytes(type_of(matrix), matrix.columns);
-  return std::clamp<int64_t>((64 << 10) / bytes, rows > 1 ? 8 : 1, kMostPieceGroups);
+  return std::clamp<int64_t>((64 << 10) / bytes, rows > 1 ? 4 : 1, kMostPieceGroups);
 }
 
 inline int64_t pieces(const ostro_matrix& matrix, int64_t step) {
@@ -26,7 +26,7 @@ inline int64_t tile_rows(const ostro_matrix& matrix, const Forms& x) {
   return kRowTile / rows_of(row_form(type_of(matrix)), x.precision());
 }
 
-// out[i * stride + 8 * g + lane] for `groups` groups from `first` and `count` rows of x, of which
+// out[i * stride + 16 * g + lane] for `groups` groups from `first` and `count` rows of x, of which
 // the i-th is row_at(i). At most kMostPieceGroups groups and tile_rows() rows.
 template <class RowAt>
 void multiply_tile(const ostro_matrix& matrix, int64_t first, int64_t groups, const Forms& x,
@@ -39,7 +39,7 @@ void multiply_tile(const ostro_matrix& matrix, int64_t first, int64_t groups, co
     rows[i] = x.at(form, row_at(i / parts)) + i % parts * part_bytes;
   }
   if (parts == 1) return multiply(matrix, first, groups, rows, count, out, stride);
-  alignas(32) float sums[kRowTile * kMostPieceGroups * kGroupRows];
+  alignas(64) float sums[kRowTile * kMostPieceGroups * kGroupRows];
   const int64_t width = groups * kGroupRows;
   multiply(matrix, first, groups, rows, 2 * count, sums, width);
   for (int64_t i = 0; i < count; ++i) {

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "tile_pair.h"
+#include "tile.h"
 
 namespace ostro::OSTRO_ISA {
 namespace {
@@ -14,22 +14,15 @@ void sweep(const uint8_t* group, int64_t groups, int64_t columns, const uint8_t*
            float* out, int64_t stride) {
   const int64_t size = columns / Format::kBlock * Format::kBytes;
   if constexpr (Format::kBlock == 1) {
-    constexpr int kTogether = M == 1 ? 4 : M == 2 ? 2 : 1;
-    for (; groups >= kTogether; groups -= kTogether, out += 8 * kTogether) {
+    constexpr int kTogether = M == 1 ? 2 : 1;
+    for (; groups >= kTogether; groups -= kTogether, out += kGroupRows * kTogether) {
       tile_dense<Format, M, kTogether>(group, columns, rows, out, stride);
       group += kTogether * size;
     }
   }
-  // Fewer rows wait for the memory, and one stream of it comes faster than two.
-  if constexpr (kHasPairs && Format::kBlock == 32 && M >= 4) {
-    for (; groups >= 2; groups -= 2, group += 2 * size, out += 16) {
-      tile32_pair<Format, M>(group, size, columns, rows, out, stride);
-    }
-  }
-  for (; groups > 0; --groups, group += size, out += 8) {
+  for (; groups > 0; --groups, group += size, out += kGroupRows) {
     if constexpr (Format::kBlock == 1) tile_dense<Format, M, 1>(group, columns, rows, out, stride);
-    if constexpr (Format::kBlock == 32) tile32<Format, M>(group, columns, rows, out, stride);
-    if constexpr (Format::kBlock == 256) tile256<Format, M>(group, columns, rows, out, stride);
+    else tile<Format, M>(group, columns, rows, out, stride);
   }
 }
 
@@ -76,48 +69,53 @@ auto with_format(WeightType type, Use&& use) {
   __builtin_unreachable();
 }
 
-float lane_of(Floats x, int lane) {
-  float lanes[8];
-  _mm256_storeu_ps(lanes, x);
+float lane_of(Reals x, int lane) {
+  float lanes[kLanes];
+  store(lanes, x);
   return lanes[lane];
 }
 
-// Columns of one lane of unpacked quads, times a factor and plus a shift.
+// Columns [from, to) of one lane of unpacked quads, times a factor and plus a shift.
 void read_quads(const Quads& quads, int lane, int from, int to, int offset, float factor,
                 float shift, float* out) {
   for (int k = from; k < to; ++k) {
-    uint8_t bytes[32];
-    std::memcpy(bytes, &quads.at[k / 4], 32);
+    uint8_t bytes[sizeof(Words)];
+    std::memcpy(bytes, &quads.at[k / 4], sizeof(Words));
     out[k] = factor * static_cast<float>(bytes[4 * lane + k % 4] - offset) + shift;
   }
 }
 
 template <class Format>
-void read_block(const uint8_t* chunk, int lane, float* out) {
-  Quads quads;
+void read_big_block(const uint8_t* chunk, int half, int lane, float d, float lowest, float* out) {
+  const uint8_t* scale_words = chunk + Format::kScales + half_offset(half, 4);
+  const typename Format::Scales scales = Format::scales(scale_words);
+  typename Format::Scales minimums = scales;
+  if constexpr (Format::kMinimum) minimums = Format::minimums(scale_words);
+  for (int i = 0; i < 256 / Format::kScaled; ++i) {
+    const int first = i * Format::kScaled, sub = first / 32;
+    const Quads quads = Format::unpack(chunk + Format::kPlanes + half_offset(half, 4) +
+                                       sub * Format::kSubBytes);
+    const float shift = Format::kMinimum ? -lowest * lane_of(to_reals(minimums.word(i)), lane) : 0;
+    read_quads(quads, lane, first % 32, first % 32 + Format::kScaled, Format::kOffset,
+               d * lane_of(to_reals(scales.word(i)), lane), shift, out + 32 * sub);
+  }
+}
+
+template <class Format>
+void read_block(const uint8_t* chunk, int row, float* out) {
+  const int half = row / kLanes, lane = row % kLanes;
   if constexpr (Format::kBlock == 1) {
-    *out = lane_of(Format::read(chunk), lane);
-  } else if constexpr (Format::kBlock == 32) {
-    Format::unpack(chunk, quads);
-    const float shift = Format::kMinimum ? lane_of(load_halves(chunk + 16), lane) : 0.0f;
-    read_quads(quads, lane, 0, 32, Format::kOffset, lane_of(load_halves(chunk), lane), shift, out);
+    *out = lane_of(Format::read(chunk + half_offset(half, Format::kWidth)), lane);
   } else {
-    const auto scales = Format::scales(chunk);
-    const float d = lane_of(load_halves(chunk), lane);
-    const auto number = [&](Ints pairs) {
-      int32_t lanes[8];
-      std::memcpy(lanes, &pairs, 32);
-      return static_cast<float>(lanes[lane] >> 16);
-    };
-    for (int sub = 0; sub < 256 / Format::kScaled; ++sub) {
-      const int first = sub * Format::kScaled;
-      Format::unpack(chunk, first / 32, quads);
-      float shift = 0;
-      if constexpr (Format::kMinimum) {
-        shift = -lane_of(load_halves(chunk + 16), lane) * number(scales.minimum_at(sub));
-      }
-      read_quads(quads, lane, first % 32, first % 32 + Format::kScaled, Format::kOffset,
-                 d * number(scales.scale_at(sub)), shift, out + first / 32 * 32);
+    const uint8_t* halves = chunk + half_offset(half, 2);
+    const float d = lane_of(load_half_reals(halves), lane);
+    float lowest = 0;
+    if constexpr (Format::kMinimum) lowest = lane_of(load_half_reals(halves + kVectorBytes / 2), lane);
+    if constexpr (Format::kBlock == 32) {
+      const Quads quads = Format::unpack(chunk + Format::kPlanes + half_offset(half, 4));
+      read_quads(quads, lane, 0, 32, Format::kOffset, d, lowest, out);
+    } else {
+      read_big_block<Format>(chunk, half, lane, d, lowest, out);
     }
   }
 }
@@ -190,13 +188,13 @@ void multiply(const ostro_matrix& matrix, int64_t first, int64_t groups,
 
 void read_row(const ostro_matrix& matrix, int64_t row, float* out) {
   const WeightType type = type_of(matrix);
-  const int lane = static_cast<int>(row % kGroupRows);
+  const int within = static_cast<int>(row % kGroupRows);
   const uint8_t* chunk = static_cast<const uint8_t*>(matrix.data) +
                          row / kGroupRows * group_bytes(type, matrix.columns);
   with_format(type, [&](auto format) {
     using Format = decltype(format);
     for (int64_t k = 0; k < matrix.columns; k += Format::kBlock, chunk += Format::kBytes) {
-      read_block<Format>(chunk, lane, out + k);
+      read_block<Format>(chunk, within, out + k);
     }
   });
 }

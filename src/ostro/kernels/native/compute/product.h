@@ -7,11 +7,15 @@
 
 namespace ostro::OSTRO_ISA {
 
+// Rows of activations that meet a weight at once: their sums and eight quads of weights should stay
+// in registers.
+constexpr int kRowTile = kVectorRegisters >= 32 ? 16 : 4;
+
 inline WeightType type_of(const ostro_matrix& matrix) {
   return static_cast<WeightType>(matrix.type);
 }
 
-// out[r * stride + 8 * g + lane] = row 8 * (first + g) + lane of the matrix times rows[r], for
+// out[r * stride + 16 * g + lane] = row 16 * (first + g) + lane of the matrix times rows[r], for
 // `groups` groups from `first` and `count` activation rows, which have the form that the type wants.
 void multiply(const ostro_matrix& matrix, int64_t first, int64_t groups,
               const uint8_t* const* rows, int64_t count, float* out, int64_t stride);

@@ -19,10 +19,6 @@ constexpr int kVectorRegisters = 32;
 constexpr int kVectorRegisters = 16;
 #endif
 
-// Rows of activations that meet a weight at once: their sums and eight quads of weights should stay
-// in registers.
-constexpr int kRowTile = kVectorRegisters >= 32 ? 16 : 4;
-
 // Before a loop over the rows of a tile: only what is unrolled keeps its sums in registers.
 #define OSTRO_UNROLL _Pragma("GCC unroll 16")
 
@@ -84,25 +80,5 @@ inline Floats exp(Floats x) {
                                                         _mm256_set1_epi32(127)), 23);
   return _mm256_mul_ps(y, _mm256_castsi256_ps(power));
 }
-
-// total + the sum of four products of an unsigned byte and one of the same four signed bytes, in
-// each lane. Without the
-// instruction for it, the intermediate sums of pairs must fit 16 bits: weights up to 127.
-#if defined(__AVX512VNNI__) && defined(__AVX512VL__)
-constexpr bool kHasDot = true;
-inline Ints dot(Ints total, Bytes weights, const int8_t* four) {
-  // Written out, since compilers load what is spread with an instruction of its own.
-  asm("vpdpbusd %2%{1to8%}, %1, %0"
-      : "+v"(total)
-      : "v"(weights), "m"(*reinterpret_cast<const int8_t(*)[4]>(four)));
-  return total;
-}
-#else
-constexpr bool kHasDot = false;
-inline Ints dot(Ints total, Bytes weights, const int8_t* four) {
-  const Ints pairs = _mm256_maddubs_epi16(weights, spread(four));
-  return _mm256_add_epi32(total, _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)));
-}
-#endif
 
 }  // namespace ostro::OSTRO_ISA

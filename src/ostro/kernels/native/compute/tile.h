@@ -1,4 +1,4 @@
-// The inner loop: 8 rows of a packed matrix times M rows of activations.
+// The inner loop: 16 rows of a packed matrix times M rows of activations.
 //
 // The same loop serves one row and many, and each output takes the same float operations in the
 // same order whatever M is: that is why a row's result does not depend on its neighbours.
@@ -6,46 +6,19 @@
 
 #include "../activations.h"
 #include "formats.h"
+#include "product.h"
 
 namespace ostro::OSTRO_ISA {
 
-// How many products of pairs fit into a signed 16-bit sum: |sum| <= pairs * 2 * largest * 127.
-constexpr int pairs_that_fit(int largest) {
-  const int fit = 32767 / (2 * 127 * largest);
-  return fit >= 8 ? 8 : fit >= 4 ? 4 : fit >= 2 ? 2 : 1;
-}
-
 // total + the sum over quads [first, last) of weight * q, in two chains: one would keep the
 // processor waiting for its own last sum.
-inline Ints dots(Ints total, const Quads& w, const int8_t* q, int first, int last) {
-  Ints other = _mm256_setzero_si256();
+inline Words dots(Words total, const Quads& w, const int8_t* q, int first, int last) {
+  Words other = spread_word(0);
   for (int j = first; j < last; j += 2) {
     total = dot(total, w.at[j], q + 4 * j);
     other = dot(other, w.at[j + 1], q + 4 * j + 4);
   }
-  return _mm256_add_epi32(total, other);
-}
-
-// Sum over quads [first, last) of weight * q, each lane one row: exact. `scale` holds two equal
-// 16-bit factors a lane.
-template <int Largest>
-inline Ints scaled_dot(const Quads& w, const int8_t* q, int first, int last, Ints scale) {
-  static_assert(Largest <= 63);
-  constexpr int kRun = pairs_that_fit(Largest);
-  Ints total = _mm256_setzero_si256();
-  if constexpr (kHasDot) {
-    // The factor as a 32-bit number: both its halves are the same 16 bits.
-    return _mm256_mullo_epi32(dots(total, w, q, first, last), _mm256_srai_epi32(scale, 16));
-  } else {
-    for (int j = first; j < last; j += kRun) {
-      Ints run = _mm256_maddubs_epi16(w.at[j], spread(q + 4 * j));
-      for (int i = j + 1; i < j + kRun && i < last; ++i) {
-        run = _mm256_add_epi16(run, _mm256_maddubs_epi16(w.at[i], spread(q + 4 * i)));
-      }
-      total = _mm256_add_epi32(total, _mm256_madd_epi16(run, scale));
-    }
-    return total;
-  }
+  return add32(total, other);
 }
 
 // What Block32::minus8 is shifted by for the offsets 8, 16 and 128.
@@ -54,180 +27,227 @@ constexpr int kOffsetShift = Offset == 16 ? 1 : Offset == 128 ? 4 : 0;
 
 // Minus the offset times the sum of a block's q.
 template <int Offset>
-inline Ints minus_offset(const Block32& block) {
-  if constexpr (Offset == 0) return _mm256_setzero_si256();
-  return _mm256_slli_epi32(_mm256_set1_epi32(block.minus8), kOffsetShift<Offset>);
+inline Words minus_offset(const Block32& block) {
+  if constexpr (Offset == 0) return spread_word(0);
+  else return shift_left32<kOffsetShift<Offset>>(spread_word(block.minus8));
 }
+
+// Ask for what stands some way behind a chunk of weights: what is computed for several rows keeps
+// the processor from looking that far ahead. For a row alone it follows the memory by itself.
+template <class Format, int M>
+inline void prefetch_ahead(const uint8_t* chunk) {
+  constexpr int kAhead = 8192;
+  if constexpr (M > 1) {
+    for (int line = 0; line < Format::kBytes; line += 64) prefetch(chunk + kAhead + line);
+  }
+}
+
+#if defined(__AVX512VNNI__)
+
+// Sums over 32 columns of (w - offset) q, exact, for M rows.
+template <class Format, int M, class BlockOf>
+inline void block_dots(const Quads& w, BlockOf&& block, Words* sums) {
+  OSTRO_UNROLL
+  for (int m = 0; m < M; ++m) {
+    sums[m] = dots(minus_offset<Format::kOffset>(block(m)), w, block(m).q, 0, 8);
+  }
+}
+
+// sums += the sum over sub-block `sub` of scale * w * q, exact, for M rows.
+template <class Format, int M, class QOf>
+inline void scaled_dots(const Quads& w, const typename Format::Scales& scales, int sub, QOf&& q,
+                        Words* sums) {
+  if constexpr (Format::kScaled == 32) {
+    const Words scale = scales.word(sub);
+    OSTRO_UNROLL
+    for (int m = 0; m < M; ++m) {
+      sums[m] = add32(sums[m], times32(dots(spread_word(0), w, q(m), 0, 8), scale));
+    }
+  } else if constexpr (Format::kLargest * 127 * 16 < 32768) {
+    // The sums of both halves fit 16 bits, and meet their scales together.
+    const Words pair = scales.pair(sub);
+    OSTRO_UNROLL
+    for (int m = 0; m < M; ++m) {
+      const Words low = dots(spread_word(0), w, q(m), 0, 4);
+      const Words high = dots(spread_word(0), w, q(m), 4, 8);
+      sums[m] = dot16(sums[m], beside16(low, high), pair);
+    }
+  } else {
+    const Words first = scales.word(2 * sub), second = scales.word(2 * sub + 1);
+    OSTRO_UNROLL
+    for (int m = 0; m < M; ++m) {
+      const Words low = times32(dots(spread_word(0), w, q(m), 0, 4), first);
+      const Words high = times32(dots(spread_word(0), w, q(m), 4, 8), second);
+      sums[m] = add32(sums[m], add32(low, high));
+    }
+  }
+}
+
+#else
 
 // Four products of pairs as 32-bit sums. Bytes of 8 bits overflow the 16-bit sum of two products;
 // signed again, w q = |w| (sign(w) q), whose pairs just fit: 2 * 128 * 127.
-inline Ints wide_dot(Ints total, Bytes weights, const int8_t* four) {
-  const Bytes weight = _mm256_xor_si256(weights, _mm256_set1_epi8(-128));
-  const Bytes q = _mm256_sign_epi8(spread(four), weight);
-  const Ints pairs = _mm256_maddubs_epi16(_mm256_abs_epi8(weight), q);
-  return _mm256_add_epi32(total, _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)));
+inline Words wide_dot(Words total, Words weights, const int8_t* four) {
+  const Words weight = differ(weights, spread_byte(-128));
+  const Words q = _mm256_sign_epi8(spread(four), weight);
+  return dot16(total, _mm256_maddubs_epi16(_mm256_abs_epi8(weight), q), _mm256_set1_epi16(1));
 }
 
-// Sums over 32 columns of (w - offset) q, exact, for M rows, where there is no instruction for it:
-// half the quads meet all rows and then the other half, which leaves registers for the rows' sums.
-template <class Format, int M>
-inline void block_dots(const Quads& w, const uint8_t* const* rows, int64_t b, Ints* sums) {
-  constexpr int kLargest = Format::kLargest, kOffset = Format::kOffset;
-  const auto block = [&](int m) -> const Block32& {
-    return reinterpret_cast<const Block32*>(rows[m])[b];
-  };
-  if constexpr (kLargest > 127) {
+// How many products of pairs fit into a signed 16-bit sum: |sum| <= pairs * 2 * largest * 127.
+constexpr int pairs_that_fit(int largest) {
+  const int fit = 32767 / (2 * 127 * largest);
+  return fit >= 8 ? 8 : fit >= 4 ? 4 : fit >= 2 ? 2 : 1;
+}
+
+// total + the sum over quads [first, last) of weight * q times `scale`, two equal 16-bit factors.
+template <int Largest>
+inline Words scaled_dot(Words total, const Quads& w, const int8_t* q, int first, int last,
+                        Words scale) {
+  static_assert(Largest <= 63);
+  constexpr int kRun = pairs_that_fit(Largest);
+  for (int j = first; j < last; j += kRun) {
+    Words run = _mm256_maddubs_epi16(w.at[j], spread(q + 4 * j));
+    for (int i = j + 1; i < j + kRun && i < last; ++i) {
+      run = _mm256_add_epi16(run, _mm256_maddubs_epi16(w.at[i], spread(q + 4 * i)));
+    }
+    total = dot16(total, run, scale);
+  }
+  return total;
+}
+
+// As above. Half the quads meet all rows and then the other half, which leaves registers for the
+// rows' sums.
+template <class Format, int M, class BlockOf>
+inline void block_dots(const Quads& w, BlockOf&& block, Words* sums) {
+  const Words ones = _mm256_set1_epi16(1);
+  constexpr bool kWide = Format::kLargest > 127;
+  OSTRO_UNROLL
+  for (int m = 0; m < M; ++m) {
+    sums[m] = kWide ? spread_word(0) : minus_offset<Format::kOffset>(block(m));
+  }
+  for (int half = 0; half < 8; half += 4) {
     OSTRO_UNROLL
-    for (int m = 0; m < M; ++m) sums[m] = _mm256_setzero_si256();
-    for (int half = 0; half < 8; half += 4) {
-      OSTRO_UNROLL
-      for (int m = 0; m < M; ++m) {
+    for (int m = 0; m < M; ++m) {
+      if constexpr (kWide) {
         for (int j = half; j < half + 4; ++j) {
           sums[m] = wide_dot(sums[m], w.at[j], block(m).q + 4 * j);
         }
-      }
-    }
-  } else {
-    const Ints ones = _mm256_set1_epi16(1);
-    OSTRO_UNROLL
-    for (int m = 0; m < M; ++m) sums[m] = minus_offset<kOffset>(block(m));
-    for (int half = 0; half < 8; half += 4) {
-      OSTRO_UNROLL
-      for (int m = 0; m < M; ++m) {
-        const Ints part = scaled_dot<kLargest>(w, block(m).q, half, half + 4, ones);
-        sums[m] = _mm256_add_epi32(sums[m], part);
+      } else {
+        sums[m] = scaled_dot<Format::kLargest>(sums[m], w, block(m).q, half, half + 4, ones);
       }
     }
   }
 }
 
-// Ask for what stands some way behind a chunk of weights: the processor's own guesses end with each
-// page of 4 KiB, and what it computes for several rows keeps it from looking further ahead.
-template <int Bytes>
-inline void prefetch_ahead(const uint8_t* chunk) {
-  constexpr int kAhead = 8192;
-  for (int line = 0; line < Bytes; line += 64) prefetch(chunk + kAhead + line);
+template <class Format, int M, class QOf>
+inline void scaled_dots(const Quads& w, const typename Format::Scales& scales, int sub, QOf&& q,
+                        Words* sums) {
+  constexpr bool kSixteen = Format::kScaled == 16;
+  const Words first = scales.doubled(kSixteen ? 2 * sub : sub);
+  const Words second = kSixteen ? scales.doubled(2 * sub + 1) : first;
+  OSTRO_UNROLL
+  for (int m = 0; m < M; ++m) {
+    sums[m] = scaled_dot<Format::kLargest>(sums[m], w, q(m), 0, 4, first);
+    sums[m] = scaled_dot<Format::kLargest>(sums[m], w, q(m), 4, 8, second);
+  }
 }
 
-// For a row alone even that costs more than it brings. The processor follows it within a page; of
-// the next page it is shown the first lines, and of the one after that where it begins.
-inline void prefetch_pages(const uint8_t* chunk) {
-  constexpr uintptr_t kPage = 4096, kLines = 4;
-  const uintptr_t at = reinterpret_cast<uintptr_t>(chunk), next = (at | (kPage - 1)) + 1;
-  const uintptr_t line = at % kPage / (kPage / kLines);
-  prefetch(reinterpret_cast<const uint8_t*>(next + 64 * line));
-  prefetch(reinterpret_cast<const uint8_t*>(next + kPage));
-}
+#endif
 
-// out[m * stride + lane] for M rows; `chunks` are the group's blocks.
+// One half of a block of 32 columns: total += d (w - offset) q, and the minimum's part.
 template <class Format, int M>
-inline void tile32(const uint8_t* chunk, int64_t columns, const uint8_t* const* rows, float* out,
-                   int64_t stride) {
-  Floats total[M];
+inline void add_block(const uint8_t* chunk, int half, const uint8_t* const* rows, int64_t b,
+                      Reals* total) {
+  const auto block = [&](int m) -> const Block32& {
+    return reinterpret_cast<const Block32*>(rows[m])[b];
+  };
+  const uint8_t* halves = chunk + half_offset(half, 2);
+  const Quads w = Format::unpack(chunk + Format::kPlanes + half_offset(half, 4));
+  const Reals d = load_half_reals(halves);
+  Words sums[M];
+  block_dots<Format, M>(w, block, sums);
   OSTRO_UNROLL
-  for (int m = 0; m < M; ++m) total[m] = _mm256_setzero_ps();
-  const int64_t blocks = columns / 32;
-  for (int64_t b = 0; b < blocks; ++b, chunk += Format::kBytes) {
-    if constexpr (M >= 2) prefetch_ahead<Format::kBytes>(chunk); else prefetch_pages(chunk);
-    Quads w;
-    Format::unpack(chunk, w);
-    const Floats d = load_halves(chunk);
-    Ints sums[M];
-    if constexpr (!kHasDot) block_dots<Format, M>(w, rows, b, sums);
-    OSTRO_UNROLL
-    for (int m = 0; m < M; ++m) {
-      const Block32& block = reinterpret_cast<const Block32*>(rows[m])[b];
-      if constexpr (kHasDot) {
-        sums[m] = dots(minus_offset<Format::kOffset>(block), w, block.q, 0, 8);
-      }
-      const Floats scale = _mm256_mul_ps(d, spread(block.scale));
-      total[m] = fma(to_floats(sums[m]), scale, total[m]);
-      if constexpr (Format::kMinimum) {
-        total[m] = fma(load_halves(chunk + 16), spread(block.scaled_sum), total[m]);
-      }
+  for (int m = 0; m < M; ++m) {
+    const Reals scale = times(d, spread_real(block(m).scale));
+    total[m] = times_add(to_reals(sums[m]), scale, total[m]);
+    if constexpr (Format::kMinimum) {
+      const Reals minimum = load_half_reals(halves + kVectorBytes / 2);
+      total[m] = times_add(minimum, spread_real(block(m).scaled_sum), total[m]);
     }
   }
-  OSTRO_UNROLL
-  for (int m = 0; m < M; ++m) _mm256_storeu_ps(out + m * stride, total[m]);
 }
 
-inline Ints sum_pair(const Block256& block, int pair) {
+// Two sums of 16 columns' q beside each other.
+inline Words sum_pair(const Block256& block, int pair) {
   int32_t word;
   std::memcpy(&word, block.sums + 2 * pair, 4);
-  return _mm256_set1_epi32(word);
+  return spread_word(word);
 }
 
-// Factors of sub-blocks 2 * pair and 2 * pair + 1 beside each other, to meet sum_pair().
-inline Ints paired(Ints even, Ints odd) { return _mm256_blend_epi16(even, odd, 0xaa); }
-
-// What the sums of two runs of 16 columns are multiplied by: minimums, or scales, which an offset
-// is taken away with.
-template <class Format, class Scales>
-inline Ints minimum_pair(const Scales& scales, int sub) {
-  if constexpr (Format::kScaled == 32) return scales.minimum_at(sub);
-  else if constexpr (Format::kMinimum) {
-    return paired(scales.minimum_at(2 * sub), scales.minimum_at(2 * sub + 1));
-  } else {
-    return paired(scales.scale_at(2 * sub), scales.scale_at(2 * sub + 1));
-  }
+// What the sums of q are multiplied by, two at once: minimums, or scales, which an offset is taken
+// away with.
+template <class Format>
+inline Words shift_factors(const typename Format::Scales& factors, int pair) {
+  return Format::kScaled == 32 ? factors.doubled(pair) : factors.pair(pair);
 }
 
+// One half of a block of 256 columns.
 template <class Format, int M>
-inline void tile256(const uint8_t* chunk, int64_t columns, const uint8_t* const* rows, float* out,
-                    int64_t stride) {
-  Floats total[M];
-  for (Floats& t : total) t = _mm256_setzero_ps();
-  const int64_t blocks = columns / 256;
-  for (int64_t b = 0; b < blocks; ++b, chunk += Format::kBytes) {
-    if constexpr (M >= 4) prefetch_ahead<Format::kBytes>(chunk); else prefetch_pages(chunk);
-    Ints sums[M];
-    OSTRO_UNROLL
-    for (int m = 0; m < M; ++m) sums[m] = _mm256_setzero_si256();
-    const auto scales = Format::scales(chunk);
-    const auto block = [&](int m) -> const Block256& {
-      return reinterpret_cast<const Block256*>(rows[m])[b];
-    };
-    for (int sub = 0; sub < 8; ++sub) {
-      Quads w;
-      Format::unpack(chunk, sub, w);
-      constexpr bool kHalves = Format::kScaled == 16;
-      const Ints first = scales.scale_at(kHalves ? 2 * sub : sub);
-      const Ints second = kHalves ? scales.scale_at(2 * sub + 1) : first;
-      OSTRO_UNROLL
-      for (int m = 0; m < M; ++m) {
-        const int8_t* q = block(m).q + 32 * sub;
-        if constexpr (kHalves) {
-          const Ints low = scaled_dot<Format::kLargest>(w, q, 0, 4, first);
-          const Ints high = scaled_dot<Format::kLargest>(w, q, 4, 8, second);
-          sums[m] = _mm256_add_epi32(sums[m], _mm256_add_epi32(low, high));
-        } else {
-          sums[m] = _mm256_add_epi32(sums[m], scaled_dot<Format::kLargest>(w, q, 0, 8, first));
-        }
-      }
-    }
-    Ints minimums[8];
-    for (int sub = 0; sub < 8; ++sub) minimums[sub] = minimum_pair<Format>(scales, sub);
-    const Floats d = load_halves(chunk);
-    for (int m = 0; m < M; ++m) {
-      Ints shift = _mm256_setzero_si256();
-      for (int sub = 0; sub < 8; ++sub) {
-        const Ints part = _mm256_madd_epi16(minimums[sub], sum_pair(block(m), sub));
-        shift = _mm256_add_epi32(shift, part);
-      }
-      const Floats factor = spread(block(m).scale);
-      Ints whole = sums[m];
-      if constexpr (!Format::kMinimum) {
-        const Ints offset = _mm256_set1_epi32(Format::kOffset);
-        whole = _mm256_sub_epi32(whole, _mm256_mullo_epi32(shift, offset));
-      }
-      total[m] = fma(to_floats(whole), _mm256_mul_ps(d, factor), total[m]);
-      if constexpr (Format::kMinimum) {
-        const Floats lowest = _mm256_mul_ps(load_halves(chunk + 16), factor);
-        total[m] = _mm256_fnmadd_ps(to_floats(shift), lowest, total[m]);
-      }
+inline void add_big_block(const uint8_t* chunk, int half, const uint8_t* const* rows, int64_t b,
+                          Reals* total) {
+  const auto block = [&](int m) -> const Block256& {
+    return reinterpret_cast<const Block256*>(rows[m])[b];
+  };
+  const uint8_t* halves = chunk + half_offset(half, 2);
+  const uint8_t* scale_words = chunk + Format::kScales + half_offset(half, 4);
+  const uint8_t* planes = chunk + Format::kPlanes + half_offset(half, 4);
+  const typename Format::Scales scales = Format::scales(scale_words);
+  Words sums[M];
+  OSTRO_UNROLL
+  for (int m = 0; m < M; ++m) sums[m] = spread_word(0);
+  for (int sub = 0; sub < 8; ++sub) {
+    const Quads w = Format::unpack(planes + sub * Format::kSubBytes);
+    const auto q = [&](int m) { return block(m).q + 32 * sub; };
+    scaled_dots<Format, M>(w, scales, sub, q, sums);
+  }
+
+  typename Format::Scales shifts = scales;
+  if constexpr (Format::kMinimum) shifts = Format::minimums(scale_words);
+  Words factors[8];
+  for (int pair = 0; pair < 8; ++pair) factors[pair] = shift_factors<Format>(shifts, pair);
+  const Reals d = load_half_reals(halves);
+  for (int m = 0; m < M; ++m) {
+    Words shift = spread_word(0);
+    for (int i = 0; i < 8; ++i) shift = dot16(shift, factors[i], sum_pair(block(m), i));
+    const Reals scale = spread_real(block(m).scale);
+    if constexpr (Format::kMinimum) {
+      const Reals lowest = load_half_reals(halves + kVectorBytes / 2);
+      total[m] = times_add(to_reals(sums[m]), times(d, scale), total[m]);
+      total[m] = times_subtract(to_reals(shift), times(lowest, scale), total[m]);
+    } else {
+      const Words whole = subtract32(sums[m], times32(shift, spread_word(Format::kOffset)));
+      total[m] = times_add(to_reals(whole), times(d, scale), total[m]);
     }
   }
-  for (int m = 0; m < M; ++m) _mm256_storeu_ps(out + m * stride, total[m]);
+}
+
+// out[m * stride + lane] for M rows; `chunk` is the group's first.
+template <class Format, int M>
+inline void tile(const uint8_t* chunk, int64_t columns, const uint8_t* const* rows, float* out,
+                 int64_t stride) {
+  Reals total[kHalves][M];
+  for (auto& half : total) for (Reals& t : half) t = spread_real(0);
+  const int64_t blocks = columns / Format::kBlock;
+  for (int64_t b = 0; b < blocks; ++b, chunk += Format::kBytes) {
+    prefetch_ahead<Format, M>(chunk);
+    for (int half = 0; half < kHalves; ++half) {
+      if constexpr (Format::kBlock == 32) add_block<Format, M>(chunk, half, rows, b, total[half]);
+      else add_big_block<Format, M>(chunk, half, rows, b, total[half]);
+    }
+  }
+  for (int half = 0; half < kHalves; ++half) {
+    for (int m = 0; m < M; ++m) store(out + m * stride + kLanes * half, total[half][m]);
+  }
 }
 
 // Dense types: N groups at once, so that one row of activations still keeps several sums going.
@@ -236,24 +256,27 @@ template <class Format, int M, int N>
 inline void tile_dense(const uint8_t* group, int64_t columns, const uint8_t* const* rows,
                        float* out, int64_t stride) {
   constexpr int64_t kRun = 512;
+  constexpr int kVectors = N * kHalves;
   const int64_t group_size = columns * Format::kBytes;
   for (int64_t start = 0; start < columns; start += kRun) {
     const int64_t end = start + kRun < columns ? start + kRun : columns;
-    Floats total[M][N];
-    for (auto& row : total) for (Floats& t : row) t = _mm256_setzero_ps();
+    Reals total[M][kVectors];
+    for (auto& row : total) for (Reals& t : row) t = spread_real(0);
     for (int64_t k = start; k < end; ++k) {
-      Floats w[N];
-      for (int n = 0; n < N; ++n) w[n] = Format::read(group + n * group_size + k * Format::kBytes);
+      Reals w[kVectors];
+      for (int n = 0; n < kVectors; ++n) {
+        w[n] = Format::read(group + n / kHalves * group_size + k * Format::kBytes +
+                            half_offset(n % kHalves, Format::kWidth));
+      }
       for (int m = 0; m < M; ++m) {
-        const Floats x = spread(reinterpret_cast<const float*>(rows[m])[k]);
-        for (int n = 0; n < N; ++n) total[m][n] = fma(w[n], x, total[m][n]);
+        const Reals x = spread_real(reinterpret_cast<const float*>(rows[m])[k]);
+        for (int n = 0; n < kVectors; ++n) total[m][n] = times_add(w[n], x, total[m][n]);
       }
     }
     for (int m = 0; m < M; ++m) {
-      for (int n = 0; n < N; ++n) {
-        float* place = out + m * stride + 8 * n;
-        const Floats before = start ? _mm256_loadu_ps(place) : _mm256_setzero_ps();
-        _mm256_storeu_ps(place, _mm256_add_ps(before, total[m][n]));
+      for (int n = 0; n < kVectors; ++n) {
+        float* place = out + m * stride + kLanes * n;
+        store(place, add(start ? load_reals(place) : spread_real(0), total[m][n]));
       }
     }
   }
