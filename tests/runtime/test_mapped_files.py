@@ -1,12 +1,14 @@
 """Pages of mapped files are given back, and read again when they are touched."""
 
+import errno
+import mmap
 import sys
 from pathlib import Path
 
 import pytest
 import torch
 
-from ostro.runtime.mapped_files import release_mapped_pages
+from ostro.runtime.mapped_files import ask_for_large_pages, release_mapped_pages
 
 PAGE, PAGES = 4096, 512
 
@@ -38,3 +40,31 @@ def test_pages_go_and_come_back(tmp_path: Path) -> None:
 
 def test_where_nothing_is_known_nothing_happens(tmp_path: Path) -> None:
     release_mapped_pages([tmp_path / "file"], proc=tmp_path)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the advice is Linux's")
+def test_large_pages_are_a_wish(tmp_path: Path) -> None:
+    class Refusing(mmap.mmap):
+        def madvise(self, *_: int) -> None:
+            raise OSError(errno.EINVAL, "this system has none")
+
+    path = tmp_path / "file"
+    path.write_bytes(b"abcd" * PAGE)
+    with path.open("rb") as file:
+        for kind in (mmap.mmap, Refusing):
+            mapping = kind(file.fileno(), 0, access=mmap.ACCESS_READ)
+            ask_for_large_pages(mapping)
+            assert mapping[:8] == b"abcdabcd"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells what is mapped")
+def test_memory_comes_in_large_pages_where_the_system_has_them() -> None:
+    size = 8 << 20
+    memory = mmap.mmap(-1, size)
+    ask_for_large_pages(memory)
+    memory[:] = bytes(range(256)) * (size // 256)
+    switch = Path("/sys/kernel/mm/transparent_hugepage/enabled")
+    if not switch.exists() or "[never]" in switch.read_text():
+        pytest.skip("this system gives none")
+    smaps = Path("/proc/self/smaps").read_text()
+    assert " hg " in smaps or "hg\n" in smaps  # VmFlags: some mapping was advised.

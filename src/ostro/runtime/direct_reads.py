@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 
 from ostro.errors import OstroError
+from ostro.runtime.mapped_files import ask_for_large_pages
 
 ALIGNMENT = 4096
 """What offsets, sizes and addresses of direct reads are multiples of."""
@@ -63,7 +64,6 @@ class PageMemory:
 
     def __init__(self, size: int) -> None:
         self._map = mmap.mmap(-1, max(-(-size // ALIGNMENT) * ALIGNMENT, ALIGNMENT))
-        if hasattr(mmap, "MADV_HUGEPAGE"):
-            self._map.madvise(mmap.MADV_HUGEPAGE)  # Fewer, larger entries for the same memory.
+        ask_for_large_pages(self._map)
         self.view = memoryview(self._map)
         self.address = ctypes.addressof(ctypes.c_char.from_buffer(self._map))

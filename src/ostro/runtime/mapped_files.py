@@ -1,9 +1,20 @@
-"""Memory that mapped files take: given back while a large file is read through once."""
+"""Mappings of memory: in large pages, and given back while a large file is read through once."""
 
 import ctypes
 import mmap
 from collections.abc import Collection
+from contextlib import suppress
 from pathlib import Path
+
+
+def ask_for_large_pages(mapping: mmap.mmap) -> None:
+    """Ask for pages of 2 MiB, before anything is read: the processor follows the memory to the end of
+    a page by itself, and decoding gains up to a third (docs/log.md). A wish, which Linux grants to
+    memory, and to files from 6.16 on with ext4; elsewhere nothing happens.
+    """
+    if hasattr(mmap, "MADV_HUGEPAGE"):
+        with suppress(OSError):
+            mapping.madvise(mmap.MADV_HUGEPAGE)
 
 
 def release_mapped_pages(files: Collection[Path], proc: Path = Path("/proc")) -> None:

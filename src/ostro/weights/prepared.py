@@ -27,6 +27,7 @@ from ostro.errors import OstroError
 from ostro.kernels.native import TYPE_NUMBERS, NativeContext
 from ostro.kernels.structures import Matrix
 from ostro.runtime.files import file_lock, whole_file
+from ostro.runtime.mapped_files import ask_for_large_pages
 from ostro.runtime.progress import Progress
 from ostro.weights.checkpoint import Checkpoint, check_finite
 from ostro.weights.quantise import to_type
@@ -110,6 +111,7 @@ class PreparedWeights:
         self._by_key = {record.key: record for record in records}
         with path.open("rb") as file:
             self._map = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+        ask_for_large_pages(self._map)
         self._base = int(np.frombuffer(self._map, dtype=np.uint8).ctypes.data)
         self._sums = _read_sums(self._map, len(records))
         self._rebuilt: dict[RecordKey, torch.Tensor] = {}
