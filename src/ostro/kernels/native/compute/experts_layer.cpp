@@ -7,11 +7,15 @@
 namespace ostro::OSTRO_ISA {
 namespace {
 
-// Rows of gate and up that one piece computes: whole blocks of down's columns.
-int64_t hidden_step(const ostro_matrix& down) {
-  return std::max<int64_t>(64, form_block(row_form(type_of(down))));
-}
 constexpr int64_t kMostHiddenStep = 256;
+
+// Rows of gate, and as many of up, that one piece computes: about 64 KiB of each, in whole blocks of
+// down's columns.
+int64_t hidden_step(const ostro_expert& expert) {
+  const int64_t unit = std::max<int64_t>(64, form_block(row_form(type_of(expert.down))));
+  const int64_t rows = (64 << 10) / row_bytes(type_of(expert.gate), expert.gate.columns);
+  return std::clamp(rows / unit * unit, unit, kMostHiddenStep);
+}
 
 // The (row, slot) pairs of a step sorted by expert: pair = row * K + slot.
 struct Sorted {
@@ -53,7 +57,7 @@ struct Experts {
 // silu(gate x) * (up x) for some rows of gate and up, and all tokens of an active expert.
 void hidden_piece(const Experts& e, int64_t active, int64_t piece) {
   const ostro_expert& expert = e.expert(active);
-  const int64_t step = hidden_step(expert.down), begin = piece * step;
+  const int64_t step = hidden_step(expert), begin = piece * step;
   const int64_t width = std::min(step, e.layer.ffn_dim - begin);
   const int64_t group = begin / kGroupRows, groups = group_count(width);
   alignas(64) float gate[kRowTile * kMostHiddenStep], up[kRowTile * kMostHiddenStep];
@@ -156,7 +160,7 @@ int32_t experts_layer(ostro_context& context, const ostro_experts& layer, int64_
   e.sorted.sort(chosen, pairs, layer.num_experts);
   if (const int absent = count_missing(layer, e.sorted, missing)) return absent;
 
-  const int64_t step = hidden_step(any.down), parts = (layer.ffn_dim + step - 1) / step;
+  const int64_t step = hidden_step(any), parts = (layer.ffn_dim + step - 1) / step;
   context.pool.run(e.sorted.count * parts, [&](int64_t index, int) {
     hidden_piece(e, index / parts, index % parts);
   });
