@@ -9,11 +9,12 @@ namespace {
 
 constexpr int64_t kMostHiddenStep = 256;
 
-// Rows of gate, and as many of up, that one piece computes: about 64 KiB of each, in whole blocks of
-// down's columns.
-int64_t hidden_step(const ostro_expert& expert) {
+// Rows of gate, and as many of up, that one piece computes, in whole blocks of down's columns. For
+// few tokens about 64 KiB of each; for many, little enough to stay in the nearest cache.
+int64_t hidden_step(const ostro_expert& expert, int64_t tokens) {
   const int64_t unit = std::max<int64_t>(64, form_block(row_form(type_of(expert.down))));
-  const int64_t rows = (64 << 10) / row_bytes(type_of(expert.gate), expert.gate.columns);
+  const int64_t bytes = tokens > kRowTile ? 16 << 10 : 64 << 10;
+  const int64_t rows = bytes / row_bytes(type_of(expert.gate), expert.gate.columns);
   return std::clamp(rows / unit * unit, unit, kMostHiddenStep);
 }
 
@@ -46,6 +47,7 @@ struct Experts {
   const ostro_experts& layer;
   const Forms& normed;  // [T]
   const Forms& hidden;  // [T * K] in sorted order, as are the outputs.
+  int64_t hidden_step;
   Sorted sorted;
   float* outputs;       // [T * K, D]
 
@@ -57,8 +59,8 @@ struct Experts {
 // silu(gate x) * (up x) for some rows of gate and up, and all tokens of an active expert.
 void hidden_piece(const Experts& e, int64_t active, int64_t piece) {
   const ostro_expert& expert = e.expert(active);
-  const int64_t step = hidden_step(expert), begin = piece * step;
-  const int64_t width = std::min(step, e.layer.ffn_dim - begin);
+  const int64_t begin = piece * e.hidden_step;
+  const int64_t width = std::min(e.hidden_step, e.layer.ffn_dim - begin);
   const int64_t group = begin / kGroupRows, groups = group_count(width);
   alignas(64) float gate[kRowTile * kMostHiddenStep], up[kRowTile * kMostHiddenStep];
   const int64_t tile = std::min(tile_rows(expert.gate, e.normed), tile_rows(expert.up, e.normed));
@@ -130,7 +132,7 @@ int32_t experts_layer(ostro_context& context, const ostro_experts& layer, int64_
   const ostro_expert& any = layer.experts[0];
   Forms normed({&any.gate, &any.up}, rows, layer.precise ? Precision::Twice : Precision::Once);
   Forms hidden({&any.down}, pairs, Precision::Once);
-  Experts e{layer, normed, hidden, {}, nullptr};
+  Experts e{layer, normed, hidden, hidden_step(any, rows), {}, nullptr};
   uint8_t *normed_memory, *hidden_memory;
   float *logits, *own_weights;
   int32_t* own_chosen;
@@ -160,7 +162,7 @@ int32_t experts_layer(ostro_context& context, const ostro_experts& layer, int64_
   e.sorted.sort(chosen, pairs, layer.num_experts);
   if (const int absent = count_missing(layer, e.sorted, missing)) return absent;
 
-  const int64_t step = hidden_step(any), parts = (layer.ffn_dim + step - 1) / step;
+  const int64_t parts = (layer.ffn_dim + e.hidden_step - 1) / e.hidden_step;
   context.pool.run(e.sorted.count * parts, [&](int64_t index, int) {
     hidden_piece(e, index / parts, index % parts);
   });
