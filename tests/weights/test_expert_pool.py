@@ -124,6 +124,18 @@ def test_an_early_read_never_pushes_out_what_is_in_use(pool) -> None:
     assert pool.metrics.prefetches == 0
 
 
+def test_what_was_guessed_wrongly_leaves_room(pool) -> None:
+    """A wrong guess that is still being read is given up; one that came in time may stay."""
+    pool.hold(0, [0, 1])
+    pool.prefetch(1, [2, 3])
+    pool.hold(1, [4, 5])
+    assert in_memory(pool, 1) >= {4, 5}
+    # Every slot is free, or holds an expert that says so.
+    held = sum(len(in_memory(pool, layer)) for layer in range(3))
+    assert held + len(pool._free) == pool.num_slots
+    assert (pool.metrics.prefetches, pool.metrics.prefetches_used) == (2, 0)
+
+
 def test_early_reads_give_way_to_what_is_wanted(pool) -> None:
     pool.prefetch(1, [0, 1, 2, 3])
     pool.hold(2, [4, 5, 6, 7])

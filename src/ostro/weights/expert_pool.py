@@ -1,24 +1,22 @@
 """Experts on disk, and a fixed number of them in memory: more model than memory.
 
 A slot holds one expert's record. Whoever was used longest ago makes room. Reads run on threads of
-their own, so that what the next layer will want is on its way while this one computes.
+their own, so that what the next layer will want is on its way while this one computes; as soon as
+that layer's choice is known, what was guessed wrongly is read no further.
 """
 
 import os
 import weakref
 from collections import OrderedDict
 from collections.abc import Collection, Iterable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
 from ostro.errors import OstroError
 from ostro.kernels.native import ExpertArray
 from ostro.kernels.structures import Expert
+from ostro.runtime.background_reads import BackgroundRead, BackgroundReader
 from ostro.runtime.direct_reads import ALIGNMENT, DirectFile, PageMemory
 from ostro.weights.prepared import PreparedWeights, Record, RecordKey
-
-# One large read alone leaves the disk idle between its end and the next one's start.
-_READERS = 2
 
 
 @dataclass
@@ -64,11 +62,11 @@ class ExpertPool:
         self._arrays: dict[int, ExpertArray] = {}
         self._free = list(range(slots))
         self._resident: OrderedDict[RecordKey, int] = OrderedDict()  # The oldest use comes first.
-        self._reading: dict[RecordKey, tuple[int, Future[None]]] = {}
+        self._reading: dict[RecordKey, tuple[int, BackgroundRead]] = {}
         self._checked: set[RecordKey] = set()
         self._early: set[RecordKey] = set()
         self._pinned: set[RecordKey] = set()
-        self._readers, self._process = _readers(), os.getpid()
+        self._reader, self._process = BackgroundReader(self._file), os.getpid()
         self.metrics = PoolMetrics()
 
     def add_layer(self, layer: int, experts: ExpertArray) -> None:
@@ -81,6 +79,7 @@ class ExpertPool:
         self._pinned = set(wanted)
         self._after_fork()
         self._collect()
+        self._stop_others()
         for key in wanted:
             self.metrics.lookups += 1
             if key in self._early:
@@ -116,15 +115,19 @@ class ExpertPool:
         size = -(-record.bytes // ALIGNMENT) * ALIGNMENT
         start = slot * self._slot_bytes
         memory = self._memory.view[start : start + size]
-        read = self._readers.submit(self._file.read_into, memory, record.offset)
-        self._reading[key] = slot, read
+        self._reading[key] = slot, self._reader.start(memory, record.offset)
 
     def _collect(self) -> None:
         """Take in early reads that are done. One that failed is forgotten: nobody waits for it."""
-        for key, (slot, read) in list(self._reading.items()):
-            if read.done() and read.exception() is None:
+        for key, (_, read) in list(self._reading.items()):
+            if read.done and not read.failed:
                 self._finish(key)
-            elif read.done():
+
+    def _stop_others(self) -> None:
+        """Read no further what is not wanted after all, or what failed."""
+        for key, (slot, read) in list(self._reading.items()):
+            if key not in self._pinned or (read.done and read.failed):
+                self.metrics.bytes_read += read.stop()
                 del self._reading[key]
                 self._early.discard(key)
                 self._free.append(slot)
@@ -148,15 +151,13 @@ class ExpertPool:
         self._array(key)[key.expert] = Expert(*self._weights.matrices_at(key, address))
 
     def _room(self) -> int:
-        """A slot, even if an early read has to be waited for and thrown away for it."""
-        while (slot := self._spare_slot(keep=())) is None:
-            spare = next((key for key in self._reading if key not in self._pinned), None)
-            if spare is None:
-                raise OstroError(
-                    f"{len(self._pinned)} experts are wanted at once and memory holds "
-                    f"{self.num_slots}; give a larger --memory"
-                )
-            self._finish(spare)
+        """A slot for what is wanted now."""
+        slot = self._spare_slot(keep=())
+        if slot is None:
+            raise OstroError(
+                f"{len(self._pinned)} experts are wanted at once and memory holds "
+                f"{self.num_slots}; give a larger --memory"
+            )
         return slot
 
     def _spare_slot(self, keep: Collection[RecordKey]) -> int | None:
@@ -177,7 +178,7 @@ class ExpertPool:
         """A fork copies this object but not its threads: what they were reading is read again."""
         if self._process == os.getpid():
             return
-        self._readers, self._process = _readers(), os.getpid()
+        self._reader, self._process = BackgroundReader(self._file), os.getpid()
         self._free += [slot for slot, _ in self._reading.values()]
         self._reading.clear()
 
@@ -186,7 +187,3 @@ def slot_bytes(records: Sequence[Record]) -> int:
     """What a slot takes: the largest expert's record in whole pages."""
     sizes = [record.bytes for record in records if record.key.kind == "expert"]
     return -(-max(sizes) // ALIGNMENT) * ALIGNMENT
-
-
-def _readers() -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(_READERS, thread_name_prefix="ostro-expert-reader")
