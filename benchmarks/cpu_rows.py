@@ -111,7 +111,7 @@ def capped_decode(contest: Contest) -> list[Result]:
     path = model_file(FULL, contest.cache, contest.progress)
     task = Task(
         model=FULL,
-        requests={name: _decode(4, prompt=4)},
+        requests={name: _decode(12, prompt=4)},
         context=256,
         repack=False,
         options={"memory": "8GiB"},

@@ -204,6 +204,20 @@ def test_a_fork_reads_on_its_own(pool) -> None:
     pool.hold(1, [0])
 
 
+def test_what_a_fork_reads_stays_its_own(pool) -> None:
+    pool.hold(0, [0, 1, 2, 3])
+    before = bytes(pool._memory.view)
+    child = os.fork()
+    if child == 0:
+        try:
+            pool.hold(1, [4, 5, 6, 7])
+            os._exit(0)
+        finally:
+            os._exit(2)
+    assert os.waitpid(child, 0)[1] == 0
+    assert bytes(pool._memory.view) == before
+
+
 def test_a_file_system_without_direct_reads_is_read_all_the_same(tmp_path, monkeypatch) -> None:
     file = tmp_path / "data"
     content = os.urandom(3 * 4096)

@@ -7,7 +7,7 @@ from ostro.runtime.direct_reads import DirectFile
 
 # Several reads at once keep a disk busy; a piece is what a cancelled read still costs.
 _READERS = 4
-_PIECE = 4 << 20
+_PIECE = 1 << 20
 
 
 class BackgroundRead:

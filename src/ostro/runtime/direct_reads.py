@@ -63,7 +63,9 @@ class PageMemory:
     """Memory of whole pages, zeroed, which the system hands out as it is first written."""
 
     def __init__(self, size: int) -> None:
-        self._map = mmap.mmap(-1, max(-(-size // ALIGNMENT) * ALIGNMENT, ALIGNMENT))
+        # Private: Linux gives large pages to such memory, and a forked process gets a copy.
+        private = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS
+        self._map = mmap.mmap(-1, max(-(-size // ALIGNMENT) * ALIGNMENT, ALIGNMENT), flags=private)
         ask_for_large_pages(self._map)
         self.view = memoryview(self._map)
         self.address = ctypes.addressof(ctypes.c_char.from_buffer(self._map))
