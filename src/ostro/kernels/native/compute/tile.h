@@ -10,6 +10,12 @@
 
 namespace ostro::OSTRO_ISA {
 
+// total + the sum over four quads from `first` of weight * q.
+inline Words four_dots(Words total, const Quads& w, const int8_t* q, int first) {
+  for (int j = first; j < first + 4; ++j) total = dot(total, w.at[j], q + 4 * j);
+  return total;
+}
+
 // total + the sum over quads [first, last) of weight * q, in two chains: one would keep the
 // processor waiting for its own last sum.
 inline Words dots(Words total, const Quads& w, const int8_t* q, int first, int last) {
@@ -68,16 +74,16 @@ inline void scaled_dots(const Quads& w, const typename Format::Scales& scales, i
     const Words pair = scales.pair(sub);
     OSTRO_UNROLL
     for (int m = 0; m < M; ++m) {
-      const Words low = dots(spread_word(0), w, q(m), 0, 4);
-      const Words high = dots(spread_word(0), w, q(m), 4, 8);
+      const Words low = four_dots(spread_word(0), w, q(m), 0);
+      const Words high = four_dots(spread_word(0), w, q(m), 4);
       sums[m] = dot16(sums[m], beside16(low, high), pair);
     }
   } else {
     const Words first = scales.word(2 * sub), second = scales.word(2 * sub + 1);
     OSTRO_UNROLL
     for (int m = 0; m < M; ++m) {
-      const Words low = times32(dots(spread_word(0), w, q(m), 0, 4), first);
-      const Words high = times32(dots(spread_word(0), w, q(m), 4, 8), second);
+      const Words low = times32(four_dots(spread_word(0), w, q(m), 0), first);
+      const Words high = times32(four_dots(spread_word(0), w, q(m), 4), second);
       sums[m] = add32(sums[m], add32(low, high));
     }
   }
