@@ -80,8 +80,8 @@ def test_the_native_search_never_does_worse_than_the_twin(kind, seed, power) -> 
         float((weight * (there_and_back(quantise, numbers, kind) - numbers).square()).sum())
         for quantise in (NATIVE, quantise_twin)
     ]
-    # Scales become float16 at the end, which the search does not see. Where one number outweighs all
-    # others of its block that costs up to 5 % (150 seeds).
+    # Scales become float16 at the end, which the search does not see. Where one number outweighs
+    # all others of its block that costs up to 5 % (150 seeds).
     assert errors[0] <= (1.1 if power == 7 else 1.02) * errors[1]
 
 

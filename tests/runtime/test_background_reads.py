@@ -31,7 +31,8 @@ def test_all_pieces_arrive_in_their_places(tmp_path, content) -> None:
     memory = PageMemory(len(content) - 4096)
     read = BackgroundReader(DirectFile(tmp_path / "data")).start(memory.view, 4096)
     read.result()
-    assert read.done and not read.failed
+    assert read.done
+    assert not read.failed
     assert bytes(memory.view) == content[4096:]
 
 
@@ -58,7 +59,8 @@ def test_a_stopped_read_touches_nothing_afterwards(tmp_path, content, monkeypatc
     go_on.set()
     stopper.join(10)
     at_work = background_reads._READERS
-    assert read.done and PIECE <= stopped[0] <= at_work * PIECE
+    assert read.done
+    assert PIECE <= stopped[0] <= at_work * PIECE
     assert bytes(memory.view[at_work * PIECE :]) == bytes(len(content) - at_work * PIECE)
 
 
@@ -75,5 +77,6 @@ def test_a_failing_piece_is_told_once_all_others_are_done(tmp_path, content, mon
     read = BackgroundReader(DirectFile(Path(tmp_path / "data"))).start(memory.view, 0)
     with pytest.raises(OstroError, match="Input/output error"):
         read.result()
-    assert read.done and read.failed
+    assert read.done
+    assert read.failed
     assert read.stop() == len(content) - PIECE

@@ -43,6 +43,7 @@ class BackgroundRead:
 
         Raises:
             OstroError: a piece failed. Nothing is written to the memory any more then either.
+
         """
         wait(self._pieces)
         for piece in self._pieces:

@@ -8,9 +8,11 @@ from pathlib import Path
 
 
 def ask_for_large_pages(mapping: mmap.mmap) -> None:
-    """Ask for pages of 2 MiB, before anything is read: the processor follows the memory to the end of
-    a page by itself, and decoding gains up to a third (docs/log.md). A wish, which Linux grants to
-    memory, and to files from 6.16 on with ext4; elsewhere nothing happens.
+    """Ask for pages of 2 MiB, before anything is read.
+
+    The processor follows the memory to the end of a page by itself, and decoding gains up to a
+    third (docs/log.md). A wish, which Linux grants to private memory, and to files from 6.16 on with
+    ext4; elsewhere nothing happens.
     """
     if hasattr(mmap, "MADV_HUGEPAGE"):
         with suppress(OSError):
