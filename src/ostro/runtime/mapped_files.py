@@ -11,8 +11,8 @@ def ask_for_large_pages(mapping: mmap.mmap) -> None:
     """Ask for pages of 2 MiB, before anything is read.
 
     The processor follows the memory to the end of a page by itself, and decoding gains up to a
-    third (docs/log.md). A wish, which Linux grants to private memory, and to files from 6.16 on with
-    ext4; elsewhere nothing happens.
+    third (docs/log.md). A wish, which Linux grants to private memory, and to files from 6.16 on
+    with ext4; elsewhere nothing happens.
     """
     if hasattr(mmap, "MADV_HUGEPAGE"):
         with suppress(OSError):
