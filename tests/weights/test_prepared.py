@@ -15,6 +15,7 @@ from ostro.errors import OstroError
 from ostro.kernels.native import NativeContext
 from ostro.runtime.environment import Environment
 from ostro.runtime.progress import SilentProgress
+from ostro.weights import prepared
 from ostro.weights.checkpoint import open_checkpoint
 from ostro.weights.prepared import RecordKey, plan_records, prepare, prepared_path, remove_prepared
 from tiny import save_gguf, save_tiny
@@ -102,6 +103,17 @@ def test_a_file_of_another_version_or_cut_short_is_made_anew(tmp_path, home, dam
     file.write_bytes(broken)
     assert torch.equal(logits(path, home), first)
     assert file.read_bytes() == whole
+
+
+def test_a_newer_version_takes_the_place_of_the_older(tmp_path, home, monkeypatch) -> None:
+    path = save(tmp_path)
+    first = logits(path, home)
+    older = only_file(home)
+    content = older.read_bytes()
+    monkeypatch.setattr(prepared, "_VERSION", prepared._VERSION + 1)
+    assert torch.equal(logits(path, home), first)
+    assert only_file(home) == older
+    assert older.read_bytes() != content
 
 
 def test_a_damaged_record_is_rebuilt_alone_and_written_back(tmp_path, home, context) -> None:

@@ -230,7 +230,7 @@ def content_key(checkpoint: Checkpoint) -> str:
     Of each tensor the first, middle and last bytes are read, so that a file of many gigabytes is
     recognised at once. The name does not depend on where the files lie.
     """
-    digest = hashlib.sha256(f"{_VERSION} {checkpoint.geometry}".encode())
+    digest = hashlib.sha256(str(checkpoint.geometry).encode())
     for name, info in sorted(checkpoint.files.infos.items()):
         digest.update(f"{name} {info.type.name} {info.shape}".encode())
         data = checkpoint.files.read(name).data
@@ -282,6 +282,7 @@ def _write(
     progress: Progress,
 ) -> None:
     total = sum(record.bytes for record in records)
+    path.unlink(missing_ok=True)  # One of another version is of no use, and takes as much room.
     _check_room(path, _end(records))
     with (
         whole_file(path) as temporary,
