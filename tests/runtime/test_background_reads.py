@@ -54,8 +54,7 @@ def test_a_stopped_read_touches_nothing_afterwards(tmp_path, content, monkeypatc
     stopped: list[int] = []
     stopper = threading.Thread(target=lambda: stopped.append(read.stop()))
     stopper.start()
-    while not read._stopped.is_set():
-        pass
+    assert read._stopped.wait(10)
     go_on.set()
     stopper.join(10)
     at_work = background_reads._READERS

@@ -182,7 +182,10 @@ void pack_group(WeightType type, const uint8_t* source, int64_t rows, int64_t co
   const int64_t stride = row_bytes(type, columns);
   const int64_t present = std::min<int64_t>(kGroupRows, rows - group * kGroupRows);
   source += group * kGroupRows * stride;
-  std::memset(target, 0, static_cast<size_t>(group_bytes(type, columns)));
+  // Bits of quantised rows are put in one after another; dense rows fill what they have.
+  if (shape.columns > 1 || present < kGroupRows) {
+    std::memset(target, 0, static_cast<size_t>(group_bytes(type, columns)));
+  }
   if (shape.columns == 1) return pack_dense(shape.bytes, source, present, columns, target);
   const Layout layout = layout_of(type);
   for (int64_t block = 0; block < columns / shape.columns; ++block) {

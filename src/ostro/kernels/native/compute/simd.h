@@ -22,13 +22,9 @@ constexpr int kVectorRegisters = 16;
 // Before a loop over the rows of a tile: only what is unrolled keeps its sums in registers.
 #define OSTRO_UNROLL _Pragma("GCC unroll 16")
 
-// 8 x 4 bytes: four columns of each of 8 rows.
-using Bytes = __m256i;
 // 8 x 32-bit integers or floats: one number of each of 8 rows.
 using Ints = __m256i;
 using Floats = __m256;
-
-inline Bytes load(const void* p) { return _mm256_loadu_si256(static_cast<const __m256i*>(p)); }
 
 inline Floats load_halves(const void* p) {
   return _mm256_cvtph_ps(_mm_loadu_si128(static_cast<const __m128i*>(p)));
@@ -37,12 +33,6 @@ inline Floats load_halves(const void* p) {
 inline Floats load_bf16(const void* p) {
   const __m256i wide = _mm256_cvtepu16_epi32(_mm_loadu_si128(static_cast<const __m128i*>(p)));
   return _mm256_castsi256_ps(_mm256_slli_epi32(wide, 16));
-}
-
-inline Bytes spread(const int8_t* four) {
-  int32_t word;
-  std::memcpy(&word, four, 4);
-  return _mm256_set1_epi32(word);
 }
 
 inline void prefetch(const void* p) { _mm_prefetch(static_cast<const char*>(p), _MM_HINT_T0); }

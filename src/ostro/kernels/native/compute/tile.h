@@ -10,23 +10,6 @@
 
 namespace ostro::OSTRO_ISA {
 
-// total + the sum over four quads from `first` of weight * q.
-inline Words four_dots(Words total, const Quads& w, const int8_t* q, int first) {
-  for (int j = first; j < first + 4; ++j) total = dot(total, w.at[j], q + 4 * j);
-  return total;
-}
-
-// total + the sum over quads [first, last) of weight * q, in two chains: one would keep the
-// processor waiting for its own last sum.
-inline Words dots(Words total, const Quads& w, const int8_t* q, int first, int last) {
-  Words other = spread_word(0);
-  for (int j = first; j < last; j += 2) {
-    total = dot(total, w.at[j], q + 4 * j);
-    other = dot(other, w.at[j + 1], q + 4 * j + 4);
-  }
-  return add32(total, other);
-}
-
 // What Block32::minus8 is shifted by for the offsets 8, 16 and 128.
 template <int Offset>
 constexpr int kOffsetShift = Offset == 16 ? 1 : Offset == 128 ? 4 : 0;
@@ -50,12 +33,29 @@ inline void prefetch_ahead(const uint8_t* chunk) {
 
 #if defined(__AVX512VNNI__)
 
+// total + the sum over four quads from `first` of weight * q.
+inline Words four_dots(Words total, const Quads& w, const int8_t* q, int first) {
+  for (int j = first; j < first + 4; ++j) total = dot(total, w.at[j], q + 4 * j);
+  return total;
+}
+
+// total + the sum over all quads of weight * q, in two chains: one would keep the processor waiting
+// for its own last sum.
+inline Words dots(Words total, const Quads& w, const int8_t* q) {
+  Words other = spread_word(0);
+  for (int j = 0; j < 8; j += 2) {
+    total = dot(total, w.at[j], q + 4 * j);
+    other = dot(other, w.at[j + 1], q + 4 * j + 4);
+  }
+  return add32(total, other);
+}
+
 // Sums over 32 columns of (w - offset) q, exact, for M rows.
 template <class Format, int M, class BlockOf>
 inline void block_dots(const Quads& w, BlockOf&& block, Words* sums) {
   OSTRO_UNROLL
   for (int m = 0; m < M; ++m) {
-    sums[m] = dots(minus_offset<Format::kOffset>(block(m)), w, block(m).q, 0, 8);
+    sums[m] = dots(minus_offset<Format::kOffset>(block(m)), w, block(m).q);
   }
 }
 
@@ -67,7 +67,7 @@ inline void scaled_dots(const Quads& w, const typename Format::Scales& scales, i
     const Words scale = scales.word(sub);
     OSTRO_UNROLL
     for (int m = 0; m < M; ++m) {
-      sums[m] = add32(sums[m], times32(dots(spread_word(0), w, q(m), 0, 8), scale));
+      sums[m] = add32(sums[m], times32(dots(spread_word(0), w, q(m)), scale));
     }
   } else if constexpr (Format::kLargest * 127 * 16 < 32768) {
     // The sums of both halves fit 16 bits, and meet their scales together.

@@ -10,8 +10,6 @@ namespace ostro::OSTRO_ISA {
 
 #if defined(__AVX512VNNI__)
 
-// Products of four bytes are summed by one instruction, and so are those of two 16-bit numbers.
-constexpr bool kHasDot = true;
 constexpr int kHalves = 1;
 using Words = __m512i;
 using Reals = __m512;
@@ -75,12 +73,13 @@ inline Reals times_subtract(Reals x, Reals y, Reals z) { return _mm512_fnmadd_ps
 
 #else
 
-constexpr bool kHasDot = false;
 constexpr int kHalves = 2;
 using Words = __m256i;
 using Reals = __m256;
 
-inline Words load_words(const void* p) { return load(p); }
+inline Words load_words(const void* p) {
+  return _mm256_loadu_si256(static_cast<const __m256i*>(p));
+}
 inline Words spread_word(int x) { return _mm256_set1_epi32(x); }
 inline Words spread_byte(int x) { return _mm256_set1_epi8(static_cast<char>(x)); }
 inline Words spread_pattern(const void* p) {
@@ -101,16 +100,14 @@ inline Words add32(Words x, Words y) { return _mm256_add_epi32(x, y); }
 inline Words subtract32(Words x, Words y) { return _mm256_sub_epi32(x, y); }
 inline Words times32(Words x, Words y) { return _mm256_mullo_epi32(x, y); }
 inline Words look_up(Words table, Words index) { return _mm256_shuffle_epi8(table, index); }
-inline Words beside16(Words x, Words y) {
-  return _mm256_blend_epi16(x, _mm256_slli_epi32(y, 16), 0xaa);
-}
 inline Words dot16(Words total, Words x, Words y) {
   return _mm256_add_epi32(total, _mm256_madd_epi16(x, y));
 }
-// The intermediate sums of pairs must fit 16 bits: weights up to 127.
-inline Words dot(Words total, Words weights, const int8_t* four) {
-  const Words pairs = _mm256_maddubs_epi16(weights, spread(four));
-  return dot16(total, pairs, _mm256_set1_epi16(1));
+// Four signed bytes, for all rows.
+inline Words spread(const int8_t* four) {
+  int32_t word;
+  std::memcpy(&word, four, 4);
+  return spread_word(word);
 }
 
 inline Reals load_reals(const void* p) { return _mm256_loadu_ps(static_cast<const float*>(p)); }
