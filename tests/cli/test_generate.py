@@ -13,16 +13,16 @@ from tiny_chat import ANSWER, BOS, EOS, save_speller, text_ids
 @pytest.fixture
 def prompts(monkeypatch) -> list[list[int]]:
     """The token ids of every prompt that the engine was given."""
-    from ostro.engine.session import Session
+    from ostro.engine.core import EngineCore
 
     seen: list[list[int]] = []
-    read_prompt = Session.read_prompt
+    add = EngineCore.add
 
-    def read(session, ids):
-        seen.append(list(ids))
-        return read_prompt(session, ids)
+    def add_and_note(core, request):
+        seen.append(list(request.prompt_ids))
+        return add(core, request)
 
-    monkeypatch.setattr(Session, "read_prompt", read)
+    monkeypatch.setattr(EngineCore, "add", add_and_note)
     return seen
 
 

@@ -6,8 +6,9 @@ from types import SimpleNamespace
 import pytest
 
 import ostro
-from ostro.engine.generate import Piece, Timer, complete
+from ostro.engine.completion import Timer, complete
 from ostro.engine.llm import LLM
+from ostro.engine.request import Piece
 from ostro.errors import OstroError
 from ostro.runtime.progress import SilentProgress
 from tiny_chat import ANSWER, EOS, save_babbler, save_speller, text_ids
@@ -118,7 +119,7 @@ def test_an_answer_left_early_leaves_the_model_usable(speller: LLM) -> None:
 
 def test_the_timer_leaves_out_the_time_of_the_prompt(monkeypatch) -> None:
     clock = SimpleNamespace(perf_counter=iter([14.0, 14.5, 15.0, 15.5]).__next__)
-    monkeypatch.setattr("ostro.engine.generate.time", clock)
+    monkeypatch.setattr("ostro.engine.completion.time", clock)
     timer = Timer(start=10)
     for _ in range(4):
         timer.token()

@@ -13,7 +13,7 @@ from ostro.cli.output import note, pool_line, print_json
 from ostro.cli.propose import is_published_name, propose
 from ostro.cli.repl import Repl
 from ostro.config import count_parameters, format_count
-from ostro.engine.generate import Timer
+from ostro.engine.completion import Timer
 from ostro.engine.llm import LLM
 from ostro.engine.load import load
 from ostro.errors import OstroError

@@ -14,7 +14,7 @@ from ostro.cli.fitting import fitting
 from ostro.cli.options import Sampling
 from ostro.cli.output import pool_line
 from ostro.config import format_bytes
-from ostro.engine.generate import Timer
+from ostro.engine.completion import Timer
 from ostro.engine.llm import LLM
 from ostro.errors import OstroError
 from ostro.runtime.environment import Environment

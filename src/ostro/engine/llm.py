@@ -3,11 +3,14 @@
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import cached_property
 from typing import Any
 
 from torch import Tensor
 
-from ostro.engine.generate import Completion, Piece, Timer, complete, generate
+from ostro.engine.completion import Completion, Timer, complete
+from ostro.engine.core import EngineCore
+from ostro.engine.request import Piece, Request
 from ostro.engine.sampling import SamplingParams
 from ostro.engine.session import Session
 from ostro.errors import OstroError
@@ -39,7 +42,6 @@ class LLM:
         """What the pool of experts did; None where all experts are in memory."""
         self.model, self.name, self.settings, self.context = model, name, settings, context
         self._tokenizer = tokenizer
-        self._session = Session(model, context)
 
     @property
     def tokenizer(self) -> Tokenizer:
@@ -56,10 +58,15 @@ class LLM:
         """Whether text goes in and out, or only token ids."""
         return self._tokenizer is not None
 
+    @cached_property
+    def core(self) -> EngineCore:
+        """What turns requests into tokens; made when it is first wanted."""
+        return EngineCore(self.model, self.tokenizer, context=self.context)
+
     @property
     def cache_bytes(self) -> int:
         """Bytes of keys and values in use."""
-        return self._session.cache_bytes
+        return self.core.cache_bytes if self.has_tokenizer else 0
 
     def chat(self, messages: Messages, *, safe_prompt: bool = False, **sampling: Any) -> Completion:
         """Answer a conversation. ``sampling`` are the fields of :class:`SamplingParams`.
@@ -126,7 +133,18 @@ class LLM:
     def _generate(
         self, ids: Sequence[int], params: SamplingParams, timer: Timer, *, mid_text: bool
     ) -> Iterator[Piece]:
-        return generate(self._session, self.tokenizer, ids, params, timer, mid_text=mid_text)
+        request = Request(prompt_ids=ids, params=params, mid_text=mid_text)
+        (answer,) = self.core.add(request)
+        try:
+            while not answer.is_finished:
+                self.core.step()
+                for piece in answer.take():
+                    timer.token()
+                    yield piece
+        finally:
+            self.core.cancel([answer])
+        if answer.error is not None:
+            raise answer.error
 
     def _complete(
         self, ids: Sequence[int], sampling: Mapping[str, Any], *, mid_text: bool

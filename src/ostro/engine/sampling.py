@@ -34,6 +34,7 @@ class SamplingParams:
     """Divide the logits of tokens already seen by this (Keskar et al., 2019); 1 changes nothing."""
     seed: int | None = None
     stop: tuple[str, ...] = ()
+    n: int = 1
 
     def __post_init__(self) -> None:
         _check("max_tokens", self.max_tokens, self.max_tokens is None or self.max_tokens >= 1)

@@ -75,6 +75,12 @@ class PagedKVCache:
         """Bind the pages to one step; the spans' rows follow one another from 0."""
         return _Step(self, spans)
 
+    def copy_page(self, source: int, target: int) -> None:
+        """Copy the keys and values of all layers from one page to another."""
+        for tensor in (self.keys, self.values, self.key_scales, self.value_scales):
+            if tensor.numel():
+                tensor[:, target] = tensor[:, source]
+
     def _pages(self, layer: int, kind: str) -> Pages:
         return Pages(
             self.keys[layer].data_ptr(),

@@ -1,0 +1,61 @@
+"""One answer on its way: its tokens, its pages, and how far it is computed."""
+
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from ostro.engine.answer_text import AnswerText
+from ostro.engine.prefix_tree import Node
+from ostro.engine.request import Piece, Request
+from ostro.engine.sampling import Sampler
+
+
+@dataclass(eq=False)
+class Answer:
+    """The ``choice``-th answer to a request."""
+
+    request: Request
+    choice: int
+    sampler: Sampler
+    text: AnswerText
+    limit: int
+    """The most tokens that prompt and answer may have together."""
+    tokens: list[int]
+    """The prompt, then what was generated."""
+    number: int = -1
+    """Which of all answers it is, in order of arrival."""
+    deadline: int = 0
+    """Its turn: see :mod:`ostro.engine.scheduler`."""
+    pages: list[int] = field(default_factory=list)
+    computed: int = 0
+    """Of how many tokens keys and values are in the pages."""
+    node: Node | None = None
+    """Where the prefix tree keeps the whole pages so far; None if it is to know nothing of them."""
+    drafts: list[int] = field(default_factory=list)
+    """Guesses at the next tokens, to be checked in the next step."""
+    pieces: deque[Piece] = field(default_factory=deque)
+    """What came and was not fetched yet."""
+    siblings: list["Answer"] = field(default_factory=list)
+    """Other answers to the same request, which wait until this one has read the prompt."""
+    error: Exception | None = None
+    is_finished: bool = False
+
+    @property
+    def prompt_length(self) -> int:
+        """Tokens of the prompt."""
+        return len(self.request.prompt_ids)
+
+    @property
+    def remaining(self) -> int:
+        """Tokens to compute before the next one can be chosen."""
+        return len(self.tokens) - self.computed
+
+    @property
+    def generated(self) -> int:
+        """Tokens of the answer so far."""
+        return len(self.tokens) - self.prompt_length
+
+    def take(self) -> Iterator[Piece]:
+        """The pieces that came since the last time."""
+        while self.pieces:
+            yield self.pieces.popleft()

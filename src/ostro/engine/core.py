@@ -1,0 +1,222 @@
+"""The engine's heart: requests go in, every step brings their next tokens.
+
+It is synchronous and belongs to one thread. :class:`ostro.engine.llm.LLM` steps it while somebody
+iterates; :class:`ostro.engine.engine.Engine` steps it in a thread of its own.
+"""
+
+from collections.abc import Iterable, Sequence
+
+import torch
+from torch import Tensor
+
+from ostro.config import WEIGHT_TYPES, kv_bytes_per_token
+from ostro.engine.answer import Answer
+from ostro.engine.answer_text import AnswerText
+from ostro.engine.pages import PagePool, pages_for
+from ostro.engine.prefix_tree import PrefixTree
+from ostro.engine.request import FinishReason, Piece, Request
+from ostro.engine.sampling import Sampler
+from ostro.engine.scheduler import Part, Scheduler, StepBudget
+from ostro.errors import OstroError
+from ostro.kernels.attention import Span
+from ostro.model import PAGE_SLOTS, Mixtral, PagedKVCache
+from ostro.text.tokenizer import Tokenizer
+
+
+class EngineCore:
+    """A model, its tokenizer, one pool of pages, and the answers under way."""
+
+    def __init__(
+        self,
+        model: Mixtral,
+        tokenizer: Tokenizer,
+        *,
+        context: int,
+        cache_tokens: int | None = None,
+        cache_type: str | None = None,
+        budget: StepBudget | None = None,
+    ) -> None:
+        """``cache_tokens`` of keys and values are kept for all answers together, and at least one
+        context (the default).
+        """
+        self.model, self.tokenizer, self.context = model, tokenizer, context
+        self.cache_type = WEIGHT_TYPES[cache_type or model.cache_type]
+        # One more, so that a whole context can be computed from a page that is only partly wanted.
+        num_pages = pages_for(max(cache_tokens or 0, context)) + 1
+        self.cache = PagedKVCache(
+            model.geometry,
+            model.kernels,
+            num_pages=num_pages,
+            kind=self.cache_type.name,
+            device=model.device,
+        )
+        self.pool = PagePool(num_pages)
+        self.tree = PrefixTree(self.pool)
+        self.scheduler = Scheduler(
+            self.pool, self.tree, budget or StepBudget(), self.cache.copy_page
+        )
+
+    @property
+    def cache_bytes(self) -> int:
+        """Bytes of keys and values in use, those of the prefix tree included."""
+        used = self.pool.size - self.pool.num_free
+        return used * PAGE_SLOTS * kv_bytes_per_token(self.model.geometry, self.cache_type)
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether there is nothing to do."""
+        return not self.scheduler.running and not self.scheduler.waiting
+
+    def add(self, request: Request) -> list[Answer]:
+        """Take a request in; its answers get their pieces in the steps to come."""
+        self._check(request)
+        answers = [self._answer(request, choice) for choice in range(request.params.n)]
+        answers[0].siblings = answers[1:]
+        self.scheduler.add(answers[0])
+        return answers
+
+    def cancel(self, answers: Iterable[Answer]) -> None:
+        """Nobody wants these any more: their pages are free at once."""
+        unwanted = [answer for answer in answers if not answer.is_finished]
+        for answer in unwanted:
+            self._finish(answer)
+        for answer in unwanted:
+            heirs = _unfinished(answer.siblings)
+            answer.siblings = []
+            if heirs:  # They waited for this one to read the prompt.
+                heirs[0].siblings = heirs[1:]
+                self.scheduler.add(heirs[0])
+
+    @torch.inference_mode()
+    def step(self) -> list[Answer]:
+        """Compute the next step; those answers that got pieces, or an error."""
+        parts = self.scheduler.plan()
+        if not parts:
+            return []
+        try:
+            rows = self._compute(parts)
+        except OstroError as error:
+            for part in parts:
+                self._fail(part.answer, error)
+            return [part.answer for part in parts]
+        touched: list[Answer] = []
+        for part, logits in zip(parts, rows, strict=True):
+            touched += self._advance(part, logits)
+        return touched
+
+    # ---- one step ----
+
+    def _compute(self, parts: Sequence[Part]) -> list[Tensor]:
+        """Logits of each part: of the rows after which a token is chosen, ``[count, V]``."""
+        tokens: list[int] = []
+        positions: list[int] = []
+        wanted: list[int] = []
+        spans: list[Span] = []
+        counts: list[int] = []
+        for part in parts:
+            answer, begin = part.answer, len(tokens)
+            end = answer.computed + part.count
+            tokens += (answer.tokens + answer.drafts)[answer.computed : end]
+            positions += range(answer.computed, end)
+            pages = torch.tensor(answer.pages[: pages_for(end)], device=self.model.device)
+            spans.append(Span(slice(begin, len(tokens)), end, pages))
+            counts.append(1 + part.count - answer.remaining if part.chooses else 0)
+            wanted += range(len(tokens) - counts[-1], len(tokens))
+        device = self.model.device
+        logits: Tensor = self.model(
+            torch.tensor(tokens, device=device),
+            torch.tensor(positions, device=device),
+            self.cache.step(spans),
+            torch.tensor(wanted, device=device, dtype=torch.long),
+        )
+        return list(logits.split(counts))
+
+    def _advance(self, part: Part, logits: Tensor) -> list[Answer]:
+        """Choose the part's next tokens; the answers that got something."""
+        answer = part.answer
+        if not part.chooses:
+            self.scheduler.commit(answer, answer.computed + part.count)
+            return []
+        drafts, answer.drafts = answer.drafts, []
+        self.scheduler.commit(answer, len(answer.tokens))
+        siblings, answer.siblings = _unfinished(answer.siblings), []
+        for sibling in siblings:
+            self.scheduler.add_sibling(sibling, answer)
+        touched = [answer, *siblings]
+        for one in touched:
+            self._choose(one, logits[0])
+        for draft, row in zip(drafts, logits[1:], strict=True):
+            if answer.is_finished or answer.tokens[-1] != draft:
+                break
+            self.scheduler.commit(answer, len(answer.tokens))
+            self._choose(answer, row)
+        return touched
+
+    def _choose(self, answer: Answer, logits_V: Tensor) -> None:
+        """Choose one token; a mistake ends this answer and no other."""
+        try:
+            if torch.isnan(logits_V[0]):
+                raise OstroError(
+                    "the model's numbers overflowed; compute in another type (--type BF16 or F32)"
+                )
+            token = answer.sampler.sample(logits_V, answer.tokens, len(answer.tokens))
+            answer.tokens.append(token)
+            piece = self._piece(answer, token)
+        except Exception as error:
+            self._fail(answer, error)
+            return
+        answer.pieces.append(piece)
+        if piece.finish_reason:
+            self._finish(answer)
+
+    def _piece(self, answer: Answer, token: int) -> Piece:
+        reason: FinishReason | None = None
+        if token in self.tokenizer.eos_ids:
+            text, reason = answer.text.rest(), "stop"
+        else:
+            text = answer.text.add(token)
+            if answer.text.stopped:
+                reason = "stop"
+            elif len(answer.tokens) >= answer.limit:
+                text, reason = text + answer.text.rest(), "length"
+        return Piece(text, token, reason, answer.choice)
+
+    # ---- beginning and end ----
+
+    def _answer(self, request: Request, choice: int) -> Answer:
+        room = self.context - len(request.prompt_ids)
+        params = request.params
+        return Answer(
+            request,
+            choice,
+            sampler=Sampler(params, self.model.kernels, choice),
+            text=AnswerText(self.tokenizer, params.stop, mid_text=request.mid_text),
+            limit=len(request.prompt_ids) + min(room, params.max_tokens or room),
+            tokens=list(request.prompt_ids),
+        )
+
+    def _check(self, request: Request) -> None:
+        ids, size = request.prompt_ids, self.model.geometry.vocab_size
+        if not ids:
+            raise OstroError("there is nothing to read: the prompt has no tokens")
+        if len(ids) >= self.context:
+            raise OstroError(
+                f"the prompt has {len(ids)} tokens and the context holds {self.context}, "
+                "which leaves no room for an answer; shorten it or give a larger --context"
+            )
+        if min(ids) < 0 or max(ids) >= size:
+            bad = next(token for token in ids if not 0 <= token < size)
+            raise OstroError(f"token id {bad} is not in the vocabulary of {size}")
+
+    def _fail(self, answer: Answer, error: Exception) -> None:
+        for one in (*_unfinished(answer.siblings), answer):
+            one.error = error
+            self._finish(one)
+
+    def _finish(self, answer: Answer) -> None:
+        answer.is_finished = True
+        self.scheduler.finish(answer)
+
+
+def _unfinished(answers: Iterable[Answer]) -> list[Answer]:
+    return [answer for answer in answers if not answer.is_finished]
