@@ -161,9 +161,12 @@ def test_several_answers_share_the_prompt_and_differ(make_core) -> None:
 def test_copies_are_made_only_of_shared_pages(make_core, monkeypatch, length) -> None:
     core, copies = make_core(), []
     copy = core.scheduler._copy_page
-    monkeypatch.setattr(
-        core.scheduler, "_copy_page", lambda a, b: (copies.append(a), copy(a, b)) and None
-    )
+
+    def copy_and_note(source: int, target: int) -> None:
+        copies.append(source)
+        copy(source, target)
+
+    monkeypatch.setattr(core.scheduler, "_copy_page", copy_and_note)
     run(core, request(length, tokens=5, n=4))
     assert len(copies) == (0 if length == PAGE_SLOTS else 3)
 

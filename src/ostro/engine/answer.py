@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from ostro.engine.answer_text import AnswerText
+from ostro.engine.completion import Timer
 from ostro.engine.prefix_tree import Node
 from ostro.engine.request import Piece, Request
 from ostro.engine.sampling import Sampler
@@ -33,6 +34,7 @@ class Answer:
     """Where the prefix tree keeps the whole pages so far; None if it is to know nothing of them."""
     drafts: list[int] = field(default_factory=list)
     """Guesses at the next tokens, to be checked in the next step."""
+    timer: Timer = field(default_factory=Timer)
     pieces: deque[Piece] = field(default_factory=deque)
     """What came and was not fetched yet."""
     siblings: list["Answer"] = field(default_factory=list)

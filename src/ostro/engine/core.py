@@ -5,6 +5,8 @@ iterates; :class:`ostro.engine.engine.Engine` steps it in a thread of its own.
 """
 
 from collections.abc import Iterable, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -35,10 +37,14 @@ class EngineCore:
         cache_tokens: int | None = None,
         cache_type: str | None = None,
         budget: StepBudget | None = None,
+        lock: AbstractContextManager[Any] | None = None,
     ) -> None:
-        """``cache_tokens`` of keys and values are kept for all answers together, and at least one
-        context (the default).
+        """Make the pages.
+
+        ``cache_tokens`` of keys and values are kept for all answers together, at least one context
+        (the default). ``lock`` is held while the model computes.
         """
+        self._lock = lock or nullcontext()
         self.model, self.tokenizer, self.context = model, tokenizer, context
         self.cache_type = WEIGHT_TYPES[cache_type or model.cache_type]
         # One more, so that a whole context can be computed from a page that is only partly wanted.
@@ -69,11 +75,23 @@ class EngineCore:
 
     def add(self, request: Request) -> list[Answer]:
         """Take a request in; its answers get their pieces in the steps to come."""
+        answers = self.prepare(request)
+        self.enter(answers)
+        return answers
+
+    def prepare(self, request: Request) -> list[Answer]:
+        """The answers of a request, not begun. Any thread may call this.
+
+        A request that cannot be served is an :class:`~ostro.errors.OstroError`.
+        """
         self._check(request)
         answers = [self._answer(request, choice) for choice in range(request.params.n)]
         answers[0].siblings = answers[1:]
-        self.scheduler.add(answers[0])
         return answers
+
+    def enter(self, answers: Sequence[Answer]) -> None:
+        """Begin with what :meth:`prepare` made."""
+        self.scheduler.add(answers[0])
 
     def cancel(self, answers: Iterable[Answer]) -> None:
         """Nobody wants these any more: their pages are free at once."""
@@ -93,12 +111,20 @@ class EngineCore:
         parts = self.scheduler.plan()
         if not parts:
             return []
+        with self._lock:
+            return self._run(parts)
+
+    def _run(self, parts: Sequence[Part]) -> list[Answer]:
+        """Compute the parts together, or one by one where that fails, to find out whose fault it
+        is; the answers that got something.
+        """
         try:
             rows = self._compute(parts)
-        except OstroError as error:
-            for part in parts:
-                self._fail(part.answer, error)
-            return [part.answer for part in parts]
+        except Exception as error:
+            if len(parts) > 1:
+                return [answer for part in parts for answer in self._run([part])]
+            self._fail(parts[0].answer, error)
+            return [parts[0].answer]
         touched: list[Answer] = []
         for part, logits in zip(parts, rows, strict=True):
             touched += self._advance(part, logits)
@@ -165,6 +191,7 @@ class EngineCore:
         except Exception as error:
             self._fail(answer, error)
             return
+        answer.timer.token()
         answer.pieces.append(piece)
         if piece.finish_reason:
             self._finish(answer)

@@ -1,13 +1,15 @@
 """The object that :func:`ostro.load` returns: a model and its tokenizer, ready to answer."""
 
+import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from typing import Any
 
 from torch import Tensor
 
+from ostro.engine.answer import Answer
 from ostro.engine.completion import Completion, Timer, complete
 from ostro.engine.core import EngineCore
 from ostro.engine.request import Piece, Request
@@ -15,6 +17,7 @@ from ostro.engine.sampling import SamplingParams
 from ostro.engine.session import Session
 from ostro.errors import OstroError
 from ostro.model import Mixtral
+from ostro.runtime.progress import Progress, TerminalProgress
 from ostro.runtime.settings import Settings
 from ostro.text.messages import Message, parse_messages
 from ostro.text.raw_prompt import encode_raw
@@ -26,7 +29,7 @@ Messages = Sequence[Message | Mapping[str, Any]]
 
 
 class LLM:
-    """A language model. One conversation at a time: calls reuse the cache of the one before."""
+    """A language model. Later calls reuse what earlier ones computed of the same beginning."""
 
     def __init__(
         self,
@@ -42,6 +45,8 @@ class LLM:
         """What the pool of experts did; None where all experts are in memory."""
         self.model, self.name, self.settings, self.context = model, name, settings, context
         self._tokenizer = tokenizer
+        self.lock = threading.Lock()
+        """Held while the model computes: the kernels take one call at a time."""
 
     @property
     def tokenizer(self) -> Tokenizer:
@@ -61,7 +66,7 @@ class LLM:
     @cached_property
     def core(self) -> EngineCore:
         """What turns requests into tokens; made when it is first wanted."""
-        return EngineCore(self.model, self.tokenizer, context=self.context)
+        return EngineCore(self.model, self.tokenizer, context=self.context, lock=self.lock)
 
     @property
     def cache_bytes(self) -> int:
@@ -74,47 +79,103 @@ class LLM:
         Where the last message is the assistant's with ``prefix``, the text begins with it.
         """
         parsed = parse_messages(messages)
-        ids = self.encode_chat(parsed, safe_prompt=safe_prompt)
+        completion = self._complete(self.request(parsed, safe_prompt=safe_prompt, **sampling))
         prefix = parsed[-1].content if parsed[-1].prefix else ""
-        completion = self._complete(ids, sampling, mid_text=bool(prefix))
         return replace(completion, text=prefix + completion.text)
 
     def generate(self, text: str, *, raw: bool = False, **sampling: Any) -> Completion:
         """Continue ``text``; with ``raw``, ``<s>`` and ``</s>`` in it are BOS and EOS."""
-        return self._complete(self.encode(text, raw=raw), sampling, mid_text=not raw)
+        return self._complete(self.request(text, raw=raw, **sampling))
+
+    def batch(
+        self,
+        prompts: Sequence[str | Messages | Request],
+        *,
+        progress: Progress | None = None,
+        **options: Any,
+    ) -> list[Completion]:
+        """Answer many prompts at once, each as :meth:`request` understands it.
+
+        The answers come in the order of the prompts, and where ``n`` are asked for, all choices of
+        a prompt one after another. Each is what it would be alone.
+        """
+        progress = TerminalProgress() if progress is None else progress
+        requests = [
+            prompt if isinstance(prompt, Request) else self.request(prompt, **options)
+            for prompt in prompts
+        ]
+        answers = [answer for one in requests for answer in self.core.prepare(one)]
+        try:
+            for answer in answers:
+                if answer.choice == 0:
+                    self.core.enter([answer])
+            with progress.task("answering", len(answers), "items") as advance:
+                while not all(answer.is_finished for answer in answers):
+                    advance(sum(answer.is_finished for answer in self.core.step()))
+        finally:
+            self.core.cancel(answers)
+        return [self.gather(answer, answer.take()) for answer in answers]
 
     def stream(
+        self,
+        prompt: str | Messages | Request,
+        *,
+        timer: Timer | None = None,
+        **options: Any,
+    ) -> Iterator[Piece]:
+        """The answer to ``prompt``, as :meth:`request` understands it, piece by piece."""
+        request = prompt if isinstance(prompt, Request) else self.request(prompt, **options)
+        return self._stream(request, timer or Timer())
+
+    def request(
         self,
         prompt: str | Messages,
         *,
         raw: bool = False,
         safe_prompt: bool = False,
-        timer: Timer | None = None,
         **sampling: Any,
-    ) -> Iterator[Piece]:
-        """Like :meth:`generate` (a text) or :meth:`chat` (messages), piece by piece."""
+    ) -> Request:
+        """A text to continue, or messages to answer, as the engine takes it.
+
+        With ``raw``, ``<s>`` and ``</s>`` in a text are BOS and EOS. ``sampling`` are the fields of
+        :class:`SamplingParams`.
+        """
         if isinstance(prompt, str):
             ids, mid_text = self.encode(prompt, raw=raw), not raw
         else:
             messages = parse_messages(prompt)
             ids = self.encode_chat(messages, safe_prompt=safe_prompt)
             mid_text = messages[-1].prefix
-        return self._generate(ids, _params(sampling), timer or Timer(), mid_text=mid_text)
+        return Request(prompt_ids=ids, params=_params(sampling), mid_text=mid_text)
+
+    def gather(self, answer: Answer, pieces: Iterable[Piece]) -> Completion:
+        """The whole of an answer, from its pieces among ``pieces``."""
+        if answer.error is not None:
+            raise answer.error
+        return complete(
+            (piece for piece in pieces if piece.choice == answer.choice),
+            answer.timer,
+            prompt_tokens=answer.prompt_length,
+            eos=self.tokenizer.eos_ids,
+            model=self.name,
+        )
 
     def logits(self, token_ids: Sequence[int]) -> Tensor:
         """Float32 logits ``[T, V]``: row t tells what follows token t."""
-        return Session(self.model, max(len(token_ids), 1)).feed(token_ids, all_logits=True)
+        with self.lock:
+            return Session(self.model, max(len(token_ids), 1)).feed(token_ids, all_logits=True)
 
     def measure_speed(self, tokens: int = 8) -> float:
         """Decoding speed here and now, in tokens a second, from a few tokens after a short text."""
         session = Session(self.model, 64)
         ids = list(range(16))
-        session.feed(ids)
-        session.feed(ids[:1])  # The first single token is slower: buffers are made.
-        start = time.perf_counter()
-        for _ in range(tokens):
-            session.feed(ids[:1])
-        return tokens / (time.perf_counter() - start)
+        with self.lock:
+            session.feed(ids)
+            session.feed(ids[:1])  # The first single token is slower: buffers are made.
+            start = time.perf_counter()
+            for _ in range(tokens):
+                session.feed(ids[:1])
+            return tokens / (time.perf_counter() - start)
 
     def encode(self, text: str, *, raw: bool = False) -> list[int]:
         """Token ids of a plain or raw prompt, with BOS where the model wants one."""
@@ -130,30 +191,27 @@ class LLM:
             messages = with_safe_prompt(messages)
         return self.tokenizer.encode_chat(messages)
 
-    def _generate(
-        self, ids: Sequence[int], params: SamplingParams, timer: Timer, *, mid_text: bool
-    ) -> Iterator[Piece]:
-        request = Request(prompt_ids=ids, params=params, mid_text=mid_text)
-        (answer,) = self.core.add(request)
+    def _stream(self, request: Request, timer: Timer) -> Iterator[Piece]:
+        if request.params.n != 1:
+            raise OstroError("n > 1 gives several answers; ask for them with batch")
+        (answer,) = self.core.prepare(request)
+        answer.timer = timer
+        self.core.enter([answer])
         try:
             while not answer.is_finished:
                 self.core.step()
-                for piece in answer.take():
-                    timer.token()
-                    yield piece
+                yield from answer.take()
         finally:
             self.core.cancel([answer])
         if answer.error is not None:
             raise answer.error
 
-    def _complete(
-        self, ids: Sequence[int], sampling: Mapping[str, Any], *, mid_text: bool
-    ) -> Completion:
+    def _complete(self, request: Request) -> Completion:
         timer = Timer()
         return complete(
-            self._generate(ids, _params(sampling), timer, mid_text=mid_text),
+            self._stream(request, timer),
             timer,
-            prompt_tokens=len(ids),
+            prompt_tokens=len(request.prompt_ids),
             eos=self.tokenizer.eos_ids,
             model=self.name,
         )

@@ -1,0 +1,234 @@
+"""The engine in a thread of its own: requests from any event loop, answers as async iterators."""
+
+import asyncio
+import threading
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Iterable
+from queue import SimpleQueue
+from types import TracebackType
+from typing import Any, Self
+
+from ostro.engine.answer import Answer
+from ostro.engine.completion import Completion
+from ostro.engine.core import EngineCore
+from ostro.engine.llm import LLM, Messages
+from ostro.engine.request import Piece, Request
+from ostro.engine.scheduler import StepBudget
+from ostro.errors import OstroError
+
+
+class EngineBusyError(OstroError):
+    """Too many requests wait already."""
+
+
+class Stream:
+    """The pieces of a request's answers as they come, those of all its choices in turn.
+
+    Leaving it early (``aclose``, ``async with``, a cancelled task) ends the request, and its pages
+    are free before the engine's next step.
+    """
+
+    def __init__(self, answers: list[Answer], cancel: Callable[["Stream"], None]) -> None:
+        self.answers = answers
+        self._loop = asyncio.get_running_loop()
+        self._arrived: deque[Piece | Exception] = deque()
+        self._open = len(answers)
+        self._wake = asyncio.Event()
+        self._cancel = cancel
+
+    def __aiter__(self) -> AsyncIterator[Piece]:
+        return self
+
+    async def __anext__(self) -> Piece:
+        try:
+            while self._open and not self._arrived:
+                self._wake.clear()
+                await self._wake.wait()
+        except asyncio.CancelledError:
+            await self.aclose()
+            raise
+        if not self._open:
+            raise StopAsyncIteration
+        arrived = self._arrived.popleft()
+        if isinstance(arrived, Exception):
+            await self.aclose()
+            raise arrived
+        if arrived.finish_reason:
+            self._open -= 1
+        return arrived
+
+    async def wait(self, seconds: float) -> bool:
+        """Whether a piece, or the end, comes within so many seconds."""
+        if self._arrived or not self._open:
+            return True
+        self._wake.clear()
+        try:
+            await asyncio.wait_for(self._wake.wait(), seconds)
+        except TimeoutError:
+            return False
+        return True
+
+    async def aclose(self) -> None:
+        """End the request; no further piece comes."""
+        if self._open:
+            self._open = 0
+            self._cancel(self)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self.aclose()
+
+    # ---- called by the engine's thread ----
+
+    def deliver(self) -> None:
+        """Take over what the answers have; :meth:`notify` has to follow in the event loop."""
+        for answer in self.answers:
+            self._arrived.extend(answer.take())
+            if answer.error is not None:
+                self._arrived.append(answer.error)
+
+    @property
+    def loop(self) -> asyncio.AbstractEventLoop:
+        """Where the reader runs."""
+        return self._loop
+
+    def notify(self) -> None:
+        """Wake the reader; runs in its event loop."""
+        self._wake.set()
+
+
+class Engine:
+    """Serves a model to many at once. ``async with Engine(llm) as engine: ...``."""
+
+    def __init__(
+        self,
+        llm: LLM,
+        *,
+        concurrency: int = 32,
+        max_queue: int | None = None,
+        cache_tokens: int | None = None,
+        cache_type: str | None = None,
+    ) -> None:
+        """``concurrency`` answers are computed at once, and ``max_queue`` requests may wait (None:
+        any number). ``cache_tokens`` of keys and values are kept (default: one context).
+        """
+        self.llm, self.max_queue = llm, max_queue
+        self.core = EngineCore(
+            llm.model,
+            llm.tokenizer,
+            context=llm.context,
+            cache_tokens=cache_tokens,
+            cache_type=cache_type,
+            budget=StepBudget(answers=concurrency),
+            lock=llm.lock,
+        )
+        self._commands: SimpleQueue[Callable[[], None]] = SimpleQueue()
+        self._streams: dict[Answer, Stream] = {}
+        self._is_closing = False
+        self._thread = threading.Thread(target=self._work, name="ostro-engine", daemon=True)
+        self._thread.start()
+
+    @property
+    def queue_length(self) -> int:
+        """Requests that wait for a place."""
+        return len(self.core.scheduler.waiting) + self._commands.qsize()
+
+    def submit(self, prompt: str | Messages | Request, **options: Any) -> Stream:
+        """Ask for answers: a text to continue, messages, or a whole request.
+
+        ``options`` are those of :meth:`LLM.request`. What can't be served is refused here, as an
+        :class:`~ostro.errors.OstroError`.
+        """
+        request = prompt if isinstance(prompt, Request) else self.llm.request(prompt, **options)
+        return self.enter(self.core.prepare(request))
+
+    async def complete(self, prompt: str | Messages | Request, **options: Any) -> list[Completion]:
+        """Like :meth:`submit`, for whole answers, one for each choice."""
+        stream = self.submit(prompt, **options)
+        pieces = [piece async for piece in stream]
+        return [self.llm.gather(answer, pieces) for answer in stream.answers]
+
+    def enter(self, answers: list[Answer]) -> Stream:
+        """Begin answers that :meth:`EngineCore.prepare` made, perhaps in another thread."""
+        if self._is_closing:
+            raise EngineBusyError("the engine is closing")
+        if self.max_queue is not None and self.queue_length >= self.max_queue:
+            raise EngineBusyError(f"{self.max_queue} requests wait already; try again later")
+        stream = Stream(answers, self._cancel)
+        self._commands.put(lambda: self._begin(stream))
+        return stream
+
+    async def aclose(self) -> None:
+        """End what runs and stop the thread."""
+        if not self._is_closing:
+            self._is_closing = True
+            self._commands.put(self._end_all)
+        await asyncio.to_thread(self._thread.join)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self.aclose()
+
+    # ---- the engine's thread ----
+
+    def _work(self) -> None:
+        while not self._is_closing or self._streams:
+            if self.core.is_idle:
+                self._commands.get()()
+            while not self._commands.empty():
+                self._commands.get()()
+            self._deliver(self.core.step())
+
+    def _begin(self, stream: Stream) -> None:
+        self._streams |= dict.fromkeys(stream.answers, stream)
+        self.core.enter(stream.answers)
+
+    def _cancel(self, stream: Stream) -> None:
+        self._commands.put(lambda: self._end(stream))
+
+    def _end(self, stream: Stream) -> None:
+        self.core.cancel(stream.answers)
+        for answer in stream.answers:
+            self._streams.pop(answer, None)
+
+    def _end_all(self) -> None:
+        answers = [*self._streams]
+        for answer in answers:
+            answer.error = EngineBusyError("the engine is closing")
+        self.core.cancel(answers)
+        self._deliver(answers)
+
+    def _deliver(self, touched: Iterable[Answer]) -> None:
+        """Pass the pieces on, and wake each event loop once."""
+        loops: dict[asyncio.AbstractEventLoop, dict[Stream, None]] = {}
+        for answer in touched:
+            stream = self._streams.get(answer)
+            if stream is None:
+                continue
+            if answer.is_finished:
+                del self._streams[answer]
+            loops.setdefault(stream.loop, {})[stream] = None
+        for loop, streams in loops.items():
+            for stream in streams:
+                stream.deliver()
+            if not loop.is_closed():
+                loop.call_soon_threadsafe(_notify, tuple(streams))
+
+
+def _notify(streams: Iterable[Stream]) -> None:
+    for stream in streams:
+        stream.notify()
