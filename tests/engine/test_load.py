@@ -8,6 +8,7 @@ import torch
 import ostro
 from native_library import needs_native
 from ostro.engine.load import locate
+from ostro.engine.session import Session
 from ostro.errors import CheckpointError, MemoryPlanError, OstroError
 from ostro.kernels.library import NoLibrary
 from ostro.runtime.environment import Environment
@@ -149,3 +150,23 @@ def test_an_empty_folder_is_no_model(tmp_path) -> None:
     (tmp_path / "empty").mkdir()
     with pytest.raises(CheckpointError, match="empty"):
         ostro.load(tmp_path / "empty", progress=SILENT)
+
+
+@needs_native
+def test_keys_and_values_in_8_bits(tmp_path) -> None:
+    folder = save_babbler(tmp_path / "b", hidden_size=128, num_attention_heads=4)
+    llm = ostro.load(folder, cache_type="Q8_0", context=64, progress=SilentProgress())
+    assert llm.core.cache.keys.dtype == torch.int8
+    session = Session(llm.model, 64, cache_type="Q8_0")
+    expected, logits = [], session.feed(llm.encode("a"))
+    for _ in range(4):
+        expected.append(int(logits.argmax()))
+        logits = session.feed(expected[-1:])
+    assert llm.generate("a", max_tokens=4).token_ids == expected
+
+
+def test_more_answers_at_once_get_more_pages(tmp_path) -> None:
+    folder = save_babbler(tmp_path / "b")
+    llm = ostro.load(folder, context=64, concurrency=3, progress=SilentProgress())
+    assert llm.cache.tokens == 3 * 64
+    assert llm.core.pool.size == 7

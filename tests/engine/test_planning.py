@@ -5,9 +5,17 @@ from pathlib import Path
 
 import pytest
 
-from ostro.config import WEIGHT_TYPES, make_plan
+from ostro.config import PRESETS, WEIGHT_TYPES, kv_bytes_per_token, make_plan
+from ostro.config.plan import workspace_bytes
 from ostro.config.weight_types import cache_type
-from ostro.engine.planning import compute_type, describe_model, plan_model, require_fit
+from ostro.engine.planning import (
+    cache_tokens,
+    compute_type,
+    describe_model,
+    kept_type,
+    plan_model,
+    require_fit,
+)
 from ostro.errors import MemoryPlanError, OstroError
 from ostro.kernels.library import NoLibrary
 from ostro.runtime.environment import Environment
@@ -165,3 +173,26 @@ def test_the_type_that_is_computed_in_counts_and_not_the_stored(env, monkeypatch
     require_fit(described(env), WEIGHT_TYPES["BF16"], 4096)
     with pytest.raises(MemoryPlanError):
         require_fit(described(env), WEIGHT_TYPES["F32"], 4096)
+
+
+def test_pages_grow_with_spare_memory_up_to_a_context_for_each() -> None:
+    geometry, kind = PRESETS["mixtral-8x7b"], WEIGHT_TYPES["F16"]
+    each = kv_bytes_per_token(geometry, kind)
+
+    def tokens(spare: int, concurrency: int = 4) -> int:
+        return cache_tokens(geometry, kind, 1000, concurrency=concurrency, spare=spare)
+
+    rows = workspace_bytes(geometry, 4) - workspace_bytes(geometry, 1)
+    assert tokens(0) == tokens(rows) == 1000
+    assert tokens(rows + 700 * each) == 1700
+    assert tokens(1 << 40) == 4000
+    assert tokens(1 << 40, concurrency=1) == 1000
+
+
+def test_keys_and_values_are_kept_as_asked_where_the_kernels_can() -> None:
+    kind = WEIGHT_TYPES["Q4_0"]
+    assert kept_type(None, kind, native=True).name == "F16"
+    assert kept_type("q8_0", kind, native=True).name == "Q8_0"
+    for asked, native in (("Q8_0", False), ("Q4_0", True)):
+        with pytest.raises(OstroError, match=rf"kept in F32, .* here, not {asked}"):
+            kept_type(asked, kind, native=native)

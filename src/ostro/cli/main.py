@@ -107,6 +107,7 @@ def chat(
     threads: options.Threads = None,
     context: options.Context = None,
     memory: options.Memory = None,
+    cache_type: options.CacheType = None,
     kind: options.ComputeType = None,
     device: options.Device = "cpu",
 ) -> None:
@@ -117,7 +118,7 @@ def chat(
     sampling = options.Sampling(
         max_tokens, temperature, top_p, top_k, min_p, repetition_penalty, seed, stop or []
     )
-    running = options.Running(threads, context, memory, kind, device)
+    running = options.Running(threads, context, memory, kind, device, cache_type)
     request = command.Request(prompt, system, messages, safe_prompt, as_json, yes, timings)
     started = command.Start(STARTED, torch_seconds)
     command.run(model, request, sampling, running, started=started)
@@ -142,6 +143,7 @@ def generate(
     threads: options.Threads = None,
     context: options.Context = None,
     memory: options.Memory = None,
+    cache_type: options.CacheType = None,
     kind: options.ComputeType = None,
     device: options.Device = "cpu",
 ) -> None:
@@ -151,7 +153,7 @@ def generate(
     sampling = options.Sampling(
         max_tokens, temperature, top_p, top_k, min_p, repetition_penalty, seed, stop or []
     )
-    running = options.Running(threads, context, memory, kind, device)
+    running = options.Running(threads, context, memory, kind, device, cache_type)
     command.run(model, prompt, sampling, running, raw=raw, as_json=as_json)
 
 

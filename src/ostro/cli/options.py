@@ -23,6 +23,10 @@ Memory = Annotated[
     str | None,
     typer.Option(help="Cap on the process, such as 8GiB; experts beyond it stay on disk."),
 ]
+CacheType = Annotated[
+    str | None,
+    typer.Option(help="Keep keys and values in F32, F16, BF16 or Q8_0 [default: as the weights]."),
+]
 ComputeType = Annotated[str | None, typer.Option("--type", help="Compute in F32, BF16 or F16.")]
 WeightTypeOption = Annotated[
     str | None, typer.Option("--type", help="A weight type, such as BF16 or Q4_0.")
@@ -58,10 +62,12 @@ class Running:
     memory: str | None
     kind: str | None
     device: str
+    cache_type: str | None = None
 
     def arguments(self) -> dict[str, Any]:
         """Keyword arguments for ``ostro.load``."""
         return {
+            "cache_type": self.cache_type,
             "threads": self.threads,
             "context": self.context,
             "memory": self.memory,

@@ -42,6 +42,11 @@ class MemorySplit:
         return self.slots * self.expert_bytes
 
     @property
+    def spare_bytes(self) -> int:
+        """What is left of the cap beside everything, if all experts are in memory."""
+        return max(0, self.cap_bytes - self._without_experts - self.pool_bytes) * self.holds_all
+
+    @property
     def holds_all(self) -> bool:
         """Whether nothing has to stay on disk."""
         return self.slots == self.num_experts

@@ -10,7 +10,6 @@ from typing import Any, Self
 
 from ostro.engine.answer import Answer
 from ostro.engine.completion import Completion
-from ostro.engine.core import EngineCore
 from ostro.engine.llm import LLM, Messages
 from ostro.engine.request import Piece, Request
 from ostro.engine.scheduler import StepBudget
@@ -113,22 +112,13 @@ class Engine:
         *,
         concurrency: int = 32,
         max_queue: int | None = None,
-        cache_tokens: int | None = None,
-        cache_type: str | None = None,
     ) -> None:
-        """``concurrency`` answers are computed at once, and ``max_queue`` requests may wait (None:
-        any number). ``cache_tokens`` of keys and values are kept (default: one context).
+        """``concurrency`` answers are computed at once, and ``max_queue`` requests may wait.
+
+        By default any number may. Pages are as many as :func:`ostro.load` planned.
         """
         self.llm, self.max_queue = llm, max_queue
-        self.core = EngineCore(
-            llm.model,
-            llm.tokenizer,
-            context=llm.context,
-            cache_tokens=cache_tokens,
-            cache_type=cache_type,
-            budget=StepBudget(answers=concurrency),
-            lock=llm.lock,
-        )
+        self.core = llm.new_core(StepBudget(answers=concurrency))
         self._commands: SimpleQueue[Callable[[], None]] = SimpleQueue()
         self._streams: dict[Answer, Stream] = {}
         self._is_closing = False

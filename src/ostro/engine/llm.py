@@ -3,17 +3,19 @@
 import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
 from torch import Tensor
 
+from ostro.config import WEIGHT_TYPES, WeightType
 from ostro.engine.answer import Answer
 from ostro.engine.completion import Completion, Timer, complete
 from ostro.engine.core import EngineCore
 from ostro.engine.request import Piece, Request
 from ostro.engine.sampling import SamplingParams
+from ostro.engine.scheduler import StepBudget
 from ostro.engine.session import Session
 from ostro.errors import OstroError
 from ostro.model import Mixtral
@@ -28,6 +30,14 @@ from ostro.weights.expert_pool import PoolMetrics
 Messages = Sequence[Message | Mapping[str, Any]]
 
 
+@dataclass(frozen=True)
+class CacheSize:
+    """What is kept of keys and values: in which type, and of how many tokens."""
+
+    type: WeightType
+    tokens: int
+
+
 class LLM:
     """A language model. Later calls reuse what earlier ones computed of the same beginning."""
 
@@ -40,7 +50,10 @@ class LLM:
         settings: Settings,
         context: int,
         experts: PoolMetrics | None = None,
+        cache: CacheSize | None = None,
     ) -> None:
+        self.cache = cache or CacheSize(WEIGHT_TYPES[model.cache_type], context)
+        """What is kept of keys and values."""
         self.experts = experts
         """What the pool of experts did; None where all experts are in memory."""
         self.model, self.name, self.settings, self.context = model, name, settings, context
@@ -66,7 +79,19 @@ class LLM:
     @cached_property
     def core(self) -> EngineCore:
         """What turns requests into tokens; made when it is first wanted."""
-        return EngineCore(self.model, self.tokenizer, context=self.context, lock=self.lock)
+        return self.new_core()
+
+    def new_core(self, budget: StepBudget | None = None) -> EngineCore:
+        """A core with pages of its own, as many as the memory plan allows."""
+        return EngineCore(
+            self.model,
+            self.tokenizer,
+            context=self.context,
+            cache_tokens=self.cache.tokens,
+            cache_type=self.cache.type.name,
+            budget=budget,
+            lock=self.lock,
+        )
 
     @property
     def cache_bytes(self) -> int:

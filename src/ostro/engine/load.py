@@ -6,13 +6,15 @@ from pathlib import Path
 import torch
 
 from ostro.config import WEIGHT_TYPES, Geometry, WeightType
-from ostro.config.weight_types import cache_type
-from ostro.engine.llm import LLM
+from ostro.engine.llm import LLM, CacheSize
 from ostro.engine.planning import (
+    cache_tokens,
     compute_type,
+    kept_type,
     memory_cap,
     native_library,
     require_fit,
+    spare_bytes,
     split_for_load,
 )
 from ostro.errors import OstroError
@@ -27,7 +29,7 @@ from ostro.runtime.settings import Settings, choose_settings, parse_dtype
 from ostro.weights.checkpoint import Checkpoint, open_checkpoint
 from ostro.weights.demo import DEMO, prepare_demo
 from ostro.weights.describe import Description, describe
-from ostro.weights.expert_pool import ExpertPool, slot_bytes
+from ostro.weights.expert_pool import ExpertPool, PoolMetrics, slot_bytes
 from ostro.weights.load import load_model
 from ostro.weights.packed_model import packed_model
 from ostro.weights.prepared import plan_records, prepare
@@ -62,6 +64,32 @@ def locate(model: str | Path, environment: Environment, progress: Progress) -> L
     return Located(name, found)
 
 
+@dataclass(frozen=True)
+class _Source:
+    """What is to be loaded, and in how much memory."""
+
+    checkpoint: Checkpoint
+    description: Description
+    compute: WeightType
+    context: int
+    cap: int | None
+    """Bytes that the process may hold; None: what is free."""
+    kept: WeightType
+    """What keys and values are kept in."""
+
+
+@dataclass(frozen=True)
+class _Loaded:
+    """A model in memory."""
+
+    model: Mixtral
+    settings: Settings
+    spare_bytes: int
+    """Memory that is left for more keys and values."""
+    experts: PoolMetrics | None = None
+    """What the pool of experts does, where they don't all fit."""
+
+
 def load(
     model: str | Path = DEMO,
     *,
@@ -70,6 +98,8 @@ def load(
     threads: int | None = None,
     context: int | None = None,
     memory: int | str | None = None,
+    cache_type: str | None = None,
+    concurrency: int = 1,
     environment: Environment | None = None,
     progress: Progress | None = None,
 ) -> LLM:
@@ -82,6 +112,10 @@ def load(
 
     ``memory`` (bytes, or a size such as ``"8GiB"``; default: ``OSTRO_MEMORY``) caps the whole
     process. Experts that do not fit stay on disk and are read when they are wanted.
+
+    Keys and values are kept in ``cache_type``: F32, F16, BF16, or with the native kernels Q8_0;
+    by default in what goes with the weights. They get room for one context, and for up to
+    ``concurrency`` of them where memory allows it.
     """
     environment = Environment.read() if environment is None else environment
     progress = TerminalProgress() if progress is None else progress
@@ -92,53 +126,71 @@ def load(
     )
     located = locate(model, environment, progress)
     checkpoint = open_checkpoint(located.path)
-    limit = checkpoint.geometry.context_length
-    context = limit if context is None else context
-    if not 1 <= context <= limit:
-        raise OstroError(f"context {context} is out of range; {located.name} reads 1 to {limit}")
-    cap = memory_cap(memory, environment)
     library = _native_library(checkpoint.geometry, settings, dense=dtype is not None)
-    compute = compute_type(checkpoint.matrix_type, native=isinstance(library, NativeLibrary))
+    native = isinstance(library, NativeLibrary)
+    compute = compute_type(checkpoint.matrix_type, native=native)
     if dtype is not None:
         compute = WEIGHT_TYPES[settings.type_name]
-    source = _Source(checkpoint, describe(checkpoint, located.name), compute, context, cap)
+    source = _Source(
+        checkpoint,
+        describe(checkpoint, located.name),
+        compute,
+        _context(context, checkpoint.geometry, located.name),
+        memory_cap(memory, environment),
+        kept_type(cache_type, compute, native=native),
+    )
     if isinstance(library, NativeLibrary):
-        kernels = NativeContext(library, settings.threads)
-        settings = replace(settings, kernels=kernels.instruction_set, weight_type=compute.name)
-        weights, pool = _native_model(source, kernels, environment, progress)
+        loaded = _native_model(source, library, settings, environment, progress)
     else:
-        settings = replace(settings, dtype=DTYPE_OF_TYPE[compute.name], notice=library.notice)
-        weights, pool = _torch_model(source, settings, progress), None
-    tokenizer = TokenizerFiles.beside(checkpoint.path).tokenizer(checkpoint.vocabulary)
+        loaded = _torch_model(source, library.notice, settings, progress)
+    return _llm(source, loaded, concurrency)
+
+
+def _llm(source: _Source, loaded: _Loaded, concurrency: int) -> LLM:
+    """A model in memory with its tokenizer, and as many pages as memory has room for."""
+    checkpoint = source.checkpoint
+    tokens = cache_tokens(
+        checkpoint.geometry,
+        source.kept,
+        source.context,
+        concurrency=concurrency,
+        spare=loaded.spare_bytes,
+    )
     return LLM(
-        weights,
-        tokenizer,
-        name=located.name,
-        settings=settings,
-        context=context,
-        experts=None if pool is None else pool.metrics,
+        loaded.model,
+        TokenizerFiles.beside(checkpoint.path).tokenizer(checkpoint.vocabulary),
+        name=source.description.name,
+        settings=loaded.settings,
+        context=source.context,
+        experts=loaded.experts,
+        cache=CacheSize(source.kept, tokens),
     )
 
 
-@dataclass(frozen=True)
-class _Source:
-    """What is to be loaded, and in how much memory."""
-
-    checkpoint: Checkpoint
-    description: Description
-    compute: WeightType
-    context: int
-    cap: int | None
-    """Bytes that the process may hold; None: what is free."""
+def _context(asked: int | None, geometry: Geometry, name: str) -> int:
+    """How many tokens a conversation may hold."""
+    limit = geometry.context_length
+    context = limit if asked is None else asked
+    if not 1 <= context <= limit:
+        raise OstroError(f"context {context} is out of range; {name} reads 1 to {limit}")
+    return context
 
 
 def _native_model(
-    source: _Source, kernels: NativeContext, environment: Environment, progress: Progress
-) -> tuple[Mixtral, ExpertPool | None]:
-    """A model of packed weights, and the pool of its experts where they don't all fit."""
+    source: _Source,
+    library: NativeLibrary,
+    settings: Settings,
+    environment: Environment,
+    progress: Progress,
+) -> _Loaded:
+    """A model of packed weights."""
+    kernels = NativeContext(library, settings.threads)
     checkpoint, split = source.checkpoint, None
     if source.cap is None:
-        require_fit(source.description, source.compute, source.context, native=True)
+        plan = require_fit(
+            source.description, source.compute, source.context, native=True, cache=source.kept
+        )
+        spare = spare_bytes(plan)
     else:
         records = plan_records(checkpoint, kernels)
         split = split_for_load(
@@ -148,25 +200,32 @@ def _native_model(
             source.cap,
             weights=sum(record.bytes for record in records),
             expert=slot_bytes(records),
+            cache=source.kept,
         )
+        spare = split.spare_bytes
     prepared = prepare(checkpoint, kernels, environment.prepared, progress)
     pool = None if split is None or split.holds_all else ExpertPool(prepared, split.slots)
-    model = packed_model(checkpoint, prepared, kernels, cache_type(source.compute).name, pool)
+    model = packed_model(checkpoint, prepared, kernels, source.kept.name, pool)
     checkpoint.release_pages()
-    return model, pool
+    settings = replace(settings, kernels=kernels.instruction_set, weight_type=source.compute.name)
+    return _Loaded(model, settings, spare, None if pool is None else pool.metrics)
 
 
-def _torch_model(source: _Source, settings: Settings, progress: Progress) -> Mixtral:
-    """A model of dense weights."""
+def _torch_model(source: _Source, notice: str, settings: Settings, progress: Progress) -> _Loaded:
+    """A model of dense weights; ``notice`` is why it is not packed."""
+    settings = replace(settings, dtype=DTYPE_OF_TYPE[source.compute.name], notice=notice)
     room = None if source.cap is None else max(source.cap - resident_bytes(), 0)
-    require_fit(source.description, source.compute, source.context, memory_bytes=room)
-    return load_model(
+    plan = require_fit(
+        source.description, source.compute, source.context, memory_bytes=room, cache=source.kept
+    )
+    model = load_model(
         source.checkpoint,
         torch_kernels(),
         dtype=settings.dtype,
         device=settings.device,
         progress=progress,
     )
+    return _Loaded(model, settings, spare_bytes(plan))
 
 
 def _native_library(

@@ -4,8 +4,11 @@ from dataclasses import replace
 from pathlib import Path
 
 from ostro.config import PRESETS, WEIGHT_TYPES, Geometry, Plan, WeightType, make_plan
+from ostro.config.arithmetic import kv_bytes_per_token
 from ostro.config.memory_split import PROCESS_GROWTH, MemorySplit, split_memory
+from ostro.config.plan import workspace_bytes
 from ostro.config.units import format_bytes, parse_bytes
+from ostro.config.weight_types import cache_type, weight_type
 from ostro.errors import MemoryPlanError, OstroError
 from ostro.kernels.library import NativeLibrary, NoLibrary, load_library
 from ostro.runtime.bandwidth import read_bandwidth
@@ -155,15 +158,17 @@ def require_fit(
     *,
     memory_bytes: int | None = None,
     native: bool = False,
-) -> None:
-    """Refuse a model that does not fit into memory (default: what is free), saying what would.
+    cache: WeightType | None = None,
+) -> Plan:
+    """The plan of a model that fits into memory (default: what is free); else what would fit.
 
-    The ``native`` kernels can also keep experts on disk.
+    The ``native`` kernels can also keep experts on disk. ``cache`` is what keys and values are
+    kept in.
     """
     memory = read_memory().available if memory_bytes is None else memory_bytes
-    plan = _load_plan(model, compute, context, memory)
+    plan = _load_plan(model, compute, context, memory, cache)
     if plan.fits:
-        return
+        return plan
     rest = plan.memory_bytes - plan.resident_weight_bytes - plan.workspace_bytes
     fitting = rest // (plan.kv_bytes_per_token * plan.batch)
     split = plan_split(plan, model.geometry, cap_bytes=memory + resident_bytes())
@@ -186,14 +191,22 @@ def require_fit(
 
 
 def split_for_load(
-    model: Description, compute: WeightType, context: int, cap: int, *, weights: int, expert: int
+    model: Description,
+    compute: WeightType,
+    context: int,
+    cap: int,
+    *,
+    weights: int,
+    expert: int,
+    cache: WeightType | None = None,
 ) -> MemorySplit:
     """How the process runs a model in ``cap`` bytes; a cap too small for one layer is refused.
 
     ``weights`` and ``expert`` are the bytes of all packed weights, and of one expert at most.
     """
     free = read_memory().available + resident_bytes()
-    plan = replace(_load_plan(model, compute, context, cap), resident_weight_bytes=weights)
+    plan = _load_plan(model, compute, context, cap, cache)
+    plan = replace(plan, resident_weight_bytes=weights)
     split = plan_split(plan, model.geometry, cap_bytes=min(cap, free), expert=expert)
     if not split.fits:
         raise MemoryPlanError(
@@ -204,7 +217,38 @@ def split_for_load(
     return split
 
 
-def _load_plan(model: Description, compute: WeightType, context: int, memory: int) -> Plan:
+def spare_bytes(plan: Plan) -> int:
+    """What a model that fits leaves of the memory; half of it is left to other programs."""
+    return (plan.memory_bytes - plan.required_bytes) // 2
+
+
+def cache_tokens(
+    geometry: Geometry, cache: WeightType, context: int, *, concurrency: int, spare: int
+) -> int:
+    """Of how many tokens keys and values are kept for ``concurrency`` answers at once.
+
+    One context at least, for which the plan has room, and as much more as ``spare`` bytes hold, up
+    to a context for each.
+    """
+    rows = workspace_bytes(geometry, concurrency) - workspace_bytes(geometry, 1)
+    more = max(spare - rows, 0) // kv_bytes_per_token(geometry, cache)
+    return min(context + more, concurrency * context)
+
+
+def kept_type(asked: str | None, compute: WeightType, *, native: bool) -> WeightType:
+    """What keys and values are kept in: what was ``asked`` for, else what goes with the weights."""
+    if asked is None:
+        return cache_type(compute)
+    kind = weight_type(asked)
+    known = ("F32", "F16", "BF16", "Q8_0") if native else ("F32", "F16", "BF16")
+    if kind.name not in known:
+        raise OstroError(f"keys and values can be kept in {', '.join(known)} here, not {kind.name}")
+    return kind
+
+
+def _load_plan(
+    model: Description, compute: WeightType, context: int, memory: int, cache: WeightType | None
+) -> Plan:
     return make_plan(
         model.geometry,
         model=model.name,
@@ -214,4 +258,5 @@ def _load_plan(model: Description, compute: WeightType, context: int, memory: in
         memory_bytes=memory,
         read_bandwidth=0.0,
         context=context,
+        cache=cache,
     )
