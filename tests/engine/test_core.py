@@ -28,13 +28,16 @@ def llm(tmp_path_factory) -> LLM:
 
 @pytest.fixture
 def make_core(llm) -> Callable[..., EngineCore]:
-    def make(cache_tokens: int = 40 * CONTEXT, **budget: int) -> EngineCore:
+    def make(
+        cache_tokens: int = 40 * CONTEXT, *, speculate: bool = True, **budget: int
+    ) -> EngineCore:
         return EngineCore(
             llm.model,
             llm.tokenizer,
             context=CONTEXT,
             cache_tokens=cache_tokens,
             budget=StepBudget(**budget),
+            speculate=speculate,
         )
 
     return make
@@ -272,7 +275,7 @@ def test_a_request_that_cannot_run_is_refused_at_once(make_core, ids, message) -
 def test_drafts_are_kept_as_far_as_they_are_right(make_core, good) -> None:
     """Guesses change how many steps an answer takes, and nothing else."""
     expected = run(make_core(), request(40, tokens=30))[0]
-    core = make_core()
+    core = make_core(speculate=False)
     (answer,) = core.add(request(40, tokens=30))
     steps = 0
     while not answer.is_finished:
@@ -284,3 +287,16 @@ def test_drafts_are_kept_as_far_as_they_are_right(make_core, good) -> None:
     assert said(answer) == expected
     assert steps <= 2 + 30 // (good + 1)
     assert is_clean(core)
+
+
+def test_speculation_changes_how_many_steps_are_made_and_nothing_else(make_core) -> None:
+    """A text that repeats itself is guessed; the answers stay what they are without."""
+    repeats = Request(
+        prompt_ids=prompt(9) * 8, params=SamplingParams(max_tokens=60, repetition_penalty=0.2)
+    )
+    plain, guessing = make_core(speculate=False), make_core()
+    assert guessing.speculator is not None
+    guessing.speculator.cost.observe(32, 8, 1e-6)  # Rows cost next to nothing, and reading much.
+    guessing.speculator.cost.observe(1, 8, 1.0)
+    assert run(plain, repeats) == run(guessing, repeats)
+    assert guessing.speculator.right > 20

@@ -137,14 +137,14 @@ def test_a_mistake_reaches_its_reader_alone(babbler: LLM, monkeypatch) -> None:
 def test_a_step_that_fails_is_told_to_whose_fault_it_is(babbler: LLM, monkeypatch) -> None:
     async def main() -> list:
         async with Engine(babbler) as engine:
-            compute = engine.core._compute
+            compute = engine.core.runner.run
 
-            def fail(parts):
+            def fail(parts, **options):
                 if any(part.answer.prompt_length == 3 for part in parts):
                     raise OstroError("memory ran short")
-                return compute(parts)
+                return compute(parts, **options)
 
-            monkeypatch.setattr(engine.core, "_compute", fail)
+            monkeypatch.setattr(engine.core.runner, "run", fail)
             good = engine.submit("good", max_tokens=5)
             with pytest.raises(OstroError, match="memory ran short"):
                 await engine.complete(Request(prompt_ids=[1, 2, 3]))

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from ostro.engine.answer_text import AnswerText
 from ostro.engine.completion import Timer
+from ostro.engine.lookup import PromptLookup
 from ostro.engine.prefix_tree import Node
 from ostro.engine.request import Piece, Request
 from ostro.engine.sampling import Sampler
@@ -32,6 +33,7 @@ class Answer:
     """Of how many tokens keys and values are in the pages."""
     node: Node | None = None
     """Where the prefix tree keeps the whole pages so far; None if it is to know nothing of them."""
+    lookup: PromptLookup = field(init=False)
     drafts: list[int] = field(default_factory=list)
     """Guesses at the next tokens, to be checked in the next step."""
     timer: Timer = field(default_factory=Timer)
@@ -41,6 +43,9 @@ class Answer:
     """Other answers to the same request, which wait until this one has read the prompt."""
     error: Exception | None = None
     is_finished: bool = False
+
+    def __post_init__(self) -> None:
+        self.lookup = PromptLookup(self.tokens)
 
     @property
     def prompt_length(self) -> int:

@@ -12,15 +12,18 @@ import torch
 from torch import Tensor
 
 from ostro.config import WEIGHT_TYPES, kv_bytes_per_token
+from ostro.config.arithmetic import expert_bytes, weight_bytes
 from ostro.engine.answer import Answer
 from ostro.engine.answer_text import AnswerText
 from ostro.engine.pages import PagePool, pages_for
 from ostro.engine.prefix_tree import PrefixTree
 from ostro.engine.request import FinishReason, Piece, Request
+from ostro.engine.runner import PartResult, Runner
 from ostro.engine.sampling import Sampler
 from ostro.engine.scheduler import Part, Scheduler, StepBudget
+from ostro.engine.speculation import Speculator
+from ostro.engine.step_cost import WeightBytes
 from ostro.errors import OstroError
-from ostro.kernels.attention import Span
 from ostro.model import PAGE_SLOTS, Mixtral, PagedKVCache
 from ostro.text.tokenizer import Tokenizer
 
@@ -37,12 +40,14 @@ class EngineCore:
         cache_tokens: int | None = None,
         cache_type: str | None = None,
         budget: StepBudget | None = None,
+        speculate: bool = True,
         lock: AbstractContextManager[Any] | None = None,
     ) -> None:
         """Make the pages.
 
         ``cache_tokens`` of keys and values are kept for all answers together, at least one context
-        (the default). ``lock`` is held while the model computes.
+        (the default). With ``speculate``, guesses at the next tokens are checked where that pays.
+        ``lock`` is held while the model computes.
         """
         self._lock = lock or nullcontext()
         self.model, self.tokenizer, self.context = model, tokenizer, context
@@ -58,6 +63,8 @@ class EngineCore:
         )
         self.pool = PagePool(num_pages)
         self.tree = PrefixTree(self.pool)
+        self.runner = Runner(model, self.cache)
+        self.speculator = Speculator(_weight_bytes(model)) if speculate else None
         self.scheduler = Scheduler(
             self.pool, self.tree, budget or StepBudget(), self.cache.copy_page
         )
@@ -108,60 +115,48 @@ class EngineCore:
     @torch.inference_mode()
     def step(self) -> list[Answer]:
         """Compute the next step; those answers that got pieces, or an error."""
+        self._propose()
         parts = self.scheduler.plan()
         if not parts:
             return []
         with self._lock:
             return self._run(parts)
 
+    def _propose(self) -> None:
+        """Guess next tokens, unless a prompt is read: then every row is worth more to it."""
+        running = self.scheduler.running
+        if self.speculator is None or self.scheduler.waiting:
+            return
+        if all(answer.remaining == 1 for answer in running):
+            self.speculator.propose(running)
+
     def _run(self, parts: Sequence[Part]) -> list[Answer]:
-        """Compute the parts together, or one by one where that fails, to find out whose fault it
-        is; the answers that got something.
+        """Compute the parts together; those answers that got something.
+
+        Where that fails they are computed one by one, to find out whose fault it is.
         """
+        speculator = self.speculator
+        keep_routing = speculator is not None and speculator.wants_routing
         try:
-            rows = self._compute(parts)
+            result = self.runner.run(parts, keep_routing=keep_routing)
         except Exception as error:
             if len(parts) > 1:
                 return [answer for part in parts for answer in self._run([part])]
             self._fail(parts[0].answer, error)
             return [parts[0].answer]
-        touched: list[Answer] = []
-        for part, logits in zip(parts, rows, strict=True):
-            touched += self._advance(part, logits)
+        touched = [answer for part in result.parts for answer in self._advance(part)]
+        if speculator is not None:
+            first = result.parts[0].part
+            right = slice(0, first.answer.computed - first.begin)  # Without drafts that were wrong.
+            speculator.observe(result.num_rows, result.seconds, result.chosen_LTK, right)
         return touched
 
-    # ---- one step ----
-
-    def _compute(self, parts: Sequence[Part]) -> list[Tensor]:
-        """Logits of each part: of the rows after which a token is chosen, ``[count, V]``."""
-        tokens: list[int] = []
-        positions: list[int] = []
-        wanted: list[int] = []
-        spans: list[Span] = []
-        counts: list[int] = []
-        for part in parts:
-            answer, begin = part.answer, len(tokens)
-            end = answer.computed + part.count
-            tokens += (answer.tokens + answer.drafts)[answer.computed : end]
-            positions += range(answer.computed, end)
-            pages = torch.tensor(answer.pages[: pages_for(end)], device=self.model.device)
-            spans.append(Span(slice(begin, len(tokens)), end, pages))
-            counts.append(1 + part.count - answer.remaining if part.chooses else 0)
-            wanted += range(len(tokens) - counts[-1], len(tokens))
-        device = self.model.device
-        logits: Tensor = self.model(
-            torch.tensor(tokens, device=device),
-            torch.tensor(positions, device=device),
-            self.cache.step(spans),
-            torch.tensor(wanted, device=device, dtype=torch.long),
-        )
-        return list(logits.split(counts))
-
-    def _advance(self, part: Part, logits: Tensor) -> list[Answer]:
+    def _advance(self, result: PartResult) -> list[Answer]:
         """Choose the part's next tokens; the answers that got something."""
+        part, logits = result.part, result.logits
         answer = part.answer
         if not part.chooses:
-            self.scheduler.commit(answer, answer.computed + part.count)
+            self.scheduler.commit(answer, part.end)
             return []
         drafts, answer.drafts = answer.drafts, []
         self.scheduler.commit(answer, len(answer.tokens))
@@ -176,6 +171,9 @@ class EngineCore:
                 break
             self.scheduler.commit(answer, len(answer.tokens))
             self._choose(answer, row)
+        if self.speculator is not None:
+            self.speculator.checked += len(drafts)
+            self.speculator.right += answer.computed - part.end + len(drafts)
         return touched
 
     def _choose(self, answer: Answer, logits_V: Tensor) -> None:
@@ -186,6 +184,8 @@ class EngineCore:
                     "the model's numbers overflowed; compute in another type (--type BF16 or F32)"
                 )
             token = answer.sampler.sample(logits_V, answer.tokens, len(answer.tokens))
+            if self.speculator is not None:
+                self.speculator.chosen(answer, token)
             answer.tokens.append(token)
             piece = self._piece(answer, token)
         except Exception as error:
@@ -247,3 +247,11 @@ class EngineCore:
 
 def _unfinished(answers: Iterable[Answer]) -> list[Answer]:
     return [answer for answer in answers if not answer.is_finished]
+
+
+def _weight_bytes(model: Mixtral) -> WeightBytes:
+    """What a step reads of a model's weights; only the proportion matters."""
+    g = model.geometry
+    kind = WEIGHT_TYPES["F16"]
+    one, count = expert_bytes(g, kind), g.num_layers * g.num_experts
+    return WeightBytes(weight_bytes(g, kind) - one * count, one, count)

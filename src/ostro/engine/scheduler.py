@@ -42,13 +42,20 @@ class Part:
     """One answer's part of a step."""
 
     answer: Answer
+    begin: int
+    """How many tokens were computed before."""
     count: int
-    """How many tokens it computes, drafts included."""
+    """How many it computes, drafts included."""
+
+    @property
+    def end(self) -> int:
+        """How many tokens are computed after it."""
+        return self.begin + self.count
 
     @property
     def chooses(self) -> bool:
         """Whether the next token can be chosen after this step."""
-        return self.count >= self.answer.remaining
+        return self.end >= len(self.answer.tokens)
 
 
 class Scheduler:
@@ -120,7 +127,7 @@ class Scheduler:
         answer.drafts = answer.drafts[: self._spare_drafts(answer)]
         if not self._grow(answer):
             return None
-        return Part(answer, 1 + len(answer.drafts))
+        return Part(answer, answer.computed, 1 + len(answer.drafts))
 
     def _spare_drafts(self, answer: Answer) -> int:
         """Drafts that fit without taking a page from anybody who needs it."""
@@ -173,7 +180,7 @@ class Scheduler:
             if self._is_claimed(answer, claimed):
                 continue
             count = _whole_pages(answer, min(answer.remaining, budget))
-            parts.append(Part(answer, count))
+            parts.append(Part(answer, answer.computed, count))
             budget -= count
         return parts
 
