@@ -74,7 +74,8 @@ def _steps(place: Iterable[str | int]) -> Iterable[str]:
 def _words(found: Any) -> str:
     if found["type"] == "missing":
         return "is required"
-    return _SUBJECT.sub("must ", found["msg"])
+    words: str = _SUBJECT.sub("must ", found["msg"])
+    return words.replace("a valid integer", "a whole number").replace("a valid string", "a text")
 
 
 def _short(name: str) -> str:

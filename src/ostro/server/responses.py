@@ -46,7 +46,8 @@ class Usage:
             "prompt_tokens": self.prompt_tokens,
             "completion_tokens": self.completion_tokens,
             "total_tokens": self.prompt_tokens + self.completion_tokens,
-            "prompt_tokens_details": {"cached_tokens": self.cached_tokens},
+            # Not in an object, as OpenAI has it: langchain-mistralai adds up all values it finds.
+            "num_cached_tokens": self.cached_tokens,
         }
 
 

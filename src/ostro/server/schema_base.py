@@ -6,13 +6,14 @@
   that ``1.0`` is a whole one.
 """
 
+import re
 from typing import Annotated, Any, Self
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
-    Field,
     ValidationError,
     ValidationInfo,
     model_validator,
@@ -21,6 +22,8 @@ from pydantic import (
 from ostro.server.error_words import refusal
 from ostro.server.errors import invalid_fields
 from ostro.server.limits import Limits
+
+_NAME = re.compile(r"[a-zA-Z0-9_-]{1,64}")
 
 
 class Fields(BaseModel):
@@ -114,5 +117,12 @@ def _model_name(value: Any, info: ValidationInfo) -> Any:
     return value
 
 
+def _function_name(value: str) -> str:
+    if not _NAME.fullmatch(value):
+        words = "must have 1 to 64 characters of a-z, A-Z, 0-9, dashes and underscores"
+        raise refusal("function_name", words)
+    return value
+
+
 ModelName = Annotated[str, BeforeValidator(_model_name)]
-FunctionName = Annotated[str, Field(pattern=r"^[a-zA-Z0-9_-]{1,64}$")]
+FunctionName = Annotated[str, AfterValidator(_function_name)]

@@ -67,13 +67,19 @@ def _all_tokens(value: Any) -> Any:
     return 0 if is_whole(whole(value)) and value == -1 else value
 
 
+def _seed(value: int) -> int:
+    if not 0 <= value < 1 << 64:
+        raise refusal("seed_range", "must be from 0 to 2^64 - 1")
+    return value
+
+
 Penalty = Annotated[float, Field(ge=-2, le=2)]
 Share = Annotated[float, Field(ge=0, le=1)]
 Stop = Annotated[tuple[str, ...], PlainValidator(_stop)]
 LogitBias = Annotated[dict[int, float], PlainValidator(_logit_bias)]
 TokenId = Annotated[Whole, Field(ge=0, lt=1 << 31)]
 TokenLimit = Annotated[Whole, up_to("max_tokens"), Field(ge=0)]
-Seed = Annotated[Whole, Field(ge=0, lt=1 << 64)]
+Seed = Annotated[Whole, AfterValidator(_seed)]
 TopLogprobs = Annotated[Whole, up_to("top_logprobs"), Field(ge=0)]
 
 

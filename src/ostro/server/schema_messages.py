@@ -17,9 +17,10 @@ from pydantic import (
 )
 
 from ostro.server.error_words import refusal
-from ostro.server.schema_base import Fields, Unserved, Whole, WithoutEffect, at_most, limits_of
+from ostro.server.schema_base import Fields, Unserved, Whole, at_most, limits_of
 
 Content = str | list[dict[str, str]]
+_SYSTEM = ("system", "developer")
 
 
 def _content(value: Any, info: ValidationInfo) -> Content:
@@ -54,14 +55,20 @@ def _arguments(value: Any) -> str:
 
 
 def _role(value: Any) -> Any:
-    return "system" if value == "developer" else value
+    return "system" if value in _SYSTEM else value
+
+
+def _empty(value: Any) -> Any:
+    if value != []:
+        raise refusal("not_served", "must be empty; ostro reads text only")
+    return value
 
 
 class CalledFunction(Fields):
     """A function and the arguments it was called with."""
 
     name: str
-    arguments: Annotated[str, PlainValidator(_arguments)]
+    arguments: Annotated[str, PlainValidator(_arguments)] = "{}"
     """JSON as text."""
 
 
@@ -87,7 +94,7 @@ class MessageFields(Fields):
     """OpenAI's ``developer`` is ``system``."""
     content: Annotated[Content, PlainValidator(_content)] = ""
     name: str | None = None
-    """Of a tool whose result this is; of persons, without effect."""
+    """Of a tool whose result this is, or of a participant, for templates that tell them apart."""
     tool_calls: Annotated[list[ToolCall], at_most("tool_calls")] = Field(default_factory=list)
     tool_call_id: str | None = None
     prefix: bool = False
@@ -96,7 +103,17 @@ class MessageFields(Fields):
     refusal: Unserved = None
     audio: Unserved = None
     function_call: Unserved = None
-    annotations: WithoutEffect = None
+    annotations: Annotated[list[Any], BeforeValidator(_empty)] | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _has_content(cls, value: Any) -> Any:
+        # A null is a content for all but the system, as clients' types have it.
+        if isinstance(value, dict) and value.get("role") != "assistant":
+            missing = "content" not in value
+            if missing or (value["content"] is None and value.get("role") in _SYSTEM):
+                raise refusal("missing", "is required", "content")
+        return value
 
     @model_validator(mode="after")
     def _role_has_fields(self) -> Self:
@@ -111,7 +128,7 @@ class MessageFields(Fields):
     def plain(self) -> dict[str, Any]:
         """What :func:`ostro.text.messages.parse_messages` reads: no nulls, and no empty extras."""
         extras = {
-            "name": self.name if self.role == "tool" else None,
+            "name": self.name,
             "tool_calls": [call.plain() for call in self.tool_calls],
             "tool_call_id": self.tool_call_id,
             "prefix": self.prefix,

@@ -38,16 +38,20 @@ def error_event(error: BaseException) -> bytes:
 
 
 class _Stream:
-    """What both kinds of stream have: a head, and the number of choices that go on."""
+    """What both kinds of stream have: a head, and choices that still go on.
+
+    Usage comes once, as some clients add up what they find: with the last choice that finishes, as
+    Mistral sends it, or ``usage_apart``, as OpenAI does where ``stream_options`` ask for it.
+    """
 
     kind = ""
 
-    def __init__(self, head: Head, choices: int = 1) -> None:
-        self.head = head
+    def __init__(self, head: Head, choices: int = 1, *, usage_apart: bool = False) -> None:
+        self.head, self._usage_apart = head, usage_apart
         self._open = set(range(choices))
 
     def usage_chunk(self, usage: Usage) -> dict[str, Any]:
-        """The chunk that ``stream_options`` may ask for: usage, and no choice."""
+        """The last chunk of a stream with ``usage_apart``: usage, and no choice."""
         return {**self.head.to_dict(self.kind), "choices": [], "usage": usage.to_dict()}
 
     def _chunk(
@@ -56,7 +60,7 @@ class _Stream:
         chunk = {**self.head.to_dict(self.kind), "choices": [choice]}
         if finish_reason is not None:
             self._open.discard(choice["index"])
-            if usage is not None and not self._open:
+            if usage is not None and not self._open and not self._usage_apart:
                 chunk["usage"] = usage.to_dict()
         return chunk
 
@@ -66,8 +70,8 @@ class ChatStream(_Stream):
 
     kind = "chat.completion.chunk"
 
-    def __init__(self, head: Head, choices: int = 1) -> None:
-        super().__init__(head, choices)
+    def __init__(self, head: Head, choices: int = 1, *, usage_apart: bool = False) -> None:
+        super().__init__(head, choices, usage_apart=usage_apart)
         self._begun: set[int] = set()
 
     def chunk(
@@ -103,8 +107,8 @@ class TextStream(_Stream):
 
     kind = "text_completion"
 
-    def __init__(self, head: Head, choices: int = 1) -> None:
-        super().__init__(head, choices)
+    def __init__(self, head: Head, choices: int = 1, *, usage_apart: bool = False) -> None:
+        super().__init__(head, choices, usage_apart=usage_apart)
         self._offsets: dict[int, int] = {}
 
     def chunk(
