@@ -293,6 +293,14 @@ def verify(
     command.run(model, report, running, as_json=as_json)
 
 
+@app.command()
+def key(as_json: options.Json = False) -> None:
+    """Make an API key for a server, and the line that lets it in."""
+    from ostro.cli import key as command
+
+    command.run(as_json=as_json)
+
+
 @evaluate.command()
 def quantisation(
     full: Annotated[str, typer.Argument(help="The model as it was: a name, a folder or a file.")],

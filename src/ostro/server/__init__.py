@@ -1,0 +1,1 @@
+"""HTTP in the dialects of Mistral's and OpenAI's clients."""
