@@ -5,7 +5,8 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from ostro.engine.sampling import Sampler, SamplingParams
+from ostro.engine.params import SamplingParams
+from ostro.engine.sampling import Sampler
 from ostro.engine.session import Session
 from ostro.errors import OstroError
 from ostro.text.detokenise import Detokeniser
@@ -89,17 +90,21 @@ def generate(
             f"the prompt has {len(prompt_ids)} tokens and the context holds {session.context}, "
             "which leaves no room for an answer; shorten it or give a larger --context"
         )
-    sampler = Sampler(params, session.model.kernels)
+    if params.n != 1 or params.logprobs is not None or params.prompt_logprobs is not None:
+        raise OstroError("one answer without probabilities is given; leave out n and logprobs")
+    params.check_vocabulary(session.model.geometry.vocab_size)
+    ends = params.ends(tokenizer.eos_ids)
+    sampler = Sampler(params, session.model.kernels, prompt_length=len(prompt_ids), ends=ends)
     text = _Text(Detokeniser(tokenizer, mid_text=mid_text), params.stop)
     room = session.context - len(prompt_ids)
     limit = min(room, params.max_tokens or room)
     logits = session.read_prompt(prompt_ids)
     seen = list(prompt_ids)
     for count in range(1, limit + 1):
-        token = sampler.sample(logits[0], seen, len(seen))
+        token = sampler.sample(logits[0], seen)
         seen.append(token)
         timer.token()
-        if token in tokenizer.eos_ids:
+        if token in ends:
             yield Piece(text.rest(), token, "stop")
             return
         new = text.add(token)

@@ -8,7 +8,7 @@ from typing import Any
 from torch import Tensor
 
 from ostro.engine.generate import Completion, Piece, Timer, complete, generate
-from ostro.engine.sampling import SamplingParams
+from ostro.engine.params import SamplingParams
 from ostro.engine.session import Session
 from ostro.errors import OstroError
 from ostro.model import Mixtral
@@ -92,7 +92,9 @@ class LLM:
             messages = parse_messages(prompt)
             ids = self.encode_chat(messages, safe_prompt=safe_prompt)
             mid_text = messages[-1].prefix
-        return self._generate(ids, _params(sampling), timer or Timer(), mid_text=mid_text)
+        return self._generate(
+            ids, SamplingParams.of(**sampling), timer or Timer(), mid_text=mid_text
+        )
 
     def logits(self, token_ids: Sequence[int]) -> Tensor:
         """Float32 logits ``[T, V]``: row t tells what follows token t."""
@@ -131,26 +133,11 @@ class LLM:
     def _complete(
         self, ids: Sequence[int], sampling: Mapping[str, Any], *, mid_text: bool
     ) -> Completion:
-        timer = Timer()
+        timer, params = Timer(), SamplingParams.of(**sampling)
         return complete(
-            self._generate(ids, _params(sampling), timer, mid_text=mid_text),
+            self._generate(ids, params, timer, mid_text=mid_text),
             timer,
             prompt_tokens=len(ids),
-            eos=self.tokenizer.eos_ids,
+            eos=params.ends(self.tokenizer.eos_ids),
             model=self.name,
         )
-
-
-def _params(sampling: Mapping[str, Any]) -> SamplingParams:
-    """Sampling parameters from keyword arguments; an unknown one is an error."""
-    known = SamplingParams.__dataclass_fields__
-    unknown = sorted(set(sampling) - set(known))
-    if unknown:
-        raise OstroError(f"unknown option {unknown[0]!r}; known: {', '.join(known)}")
-    values = dict(sampling)
-    stop = values.get("stop")
-    if stop is not None:
-        values["stop"] = (stop,) if isinstance(stop, str) else tuple(stop)
-    else:
-        values.pop("stop", None)
-    return SamplingParams(**values)
