@@ -141,6 +141,12 @@ def test_sampling_options_reach_the_sampler(run, speller) -> None:
         assert json.loads(run(*hot, "--seed", 2, option, value).out)["text"] == ANSWER[:20]
     penalised = ("chat", speller, "--prompt", ANSWER, "--repetition-penalty", 1000, "--json")
     assert json.loads(run(*penalised).out)["text"] != ANSWER
+    warm = [*hot, "--seed", 1, "--max-tokens", 60]
+    for option in ("--presence-penalty", "--frequency-penalty"):
+        answers = [json.loads(run(*warm, option, value).out)["text"] for value in ("-2", "0", "2")]
+        assert len(set(answers)) == 3
+        refused = run(*warm, option, "2.1")
+        assert (refused.code, option in refused.err) == (2, True)
 
 
 def test_type_threads_and_context_are_taken(run, speller) -> None:

@@ -9,8 +9,8 @@ import ostro
 from ostro.engine.answer import Answer
 from ostro.engine.core import EngineCore
 from ostro.engine.llm import LLM
+from ostro.engine.params import SamplingParams
 from ostro.engine.request import Request
-from ostro.engine.sampling import SamplingParams
 from ostro.engine.scheduler import StepBudget
 from ostro.errors import OstroError
 from ostro.model import PAGE_SLOTS

@@ -8,8 +8,8 @@ import pytest
 import ostro
 from ostro.engine.engine import Engine, EngineBusyError
 from ostro.engine.llm import LLM
+from ostro.engine.params import SamplingParams
 from ostro.engine.request import Request
-from ostro.engine.sampling import SamplingParams
 from ostro.errors import OstroError
 from ostro.runtime.progress import SilentProgress
 from tiny_chat import ANSWER, save_babbler, save_speller

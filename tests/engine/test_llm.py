@@ -100,6 +100,17 @@ def test_the_cache_makes_no_difference_to_the_next_turn(babbler: LLM, tmp_path) 
     assert babbler.chat(turns, max_tokens=8).token_ids == fresh.chat(turns, max_tokens=8).token_ids
 
 
+def test_tokens_end_an_answer_if_asked_and_eos_does_not_if_asked(speller: LLM) -> None:
+    stopped = speller.chat([HELLO], stop_token_ids=text_ids("dh"))
+    assert (stopped.text, stopped.finish_reason) == ("abc", "stop")
+    late = speller.chat([HELLO], stop_token_ids=text_ids("dh"), min_tokens=7)
+    assert late.completion_tokens >= 8
+    long = len(ANSWER.encode()) + 5
+    endless = speller.chat([HELLO], ignore_eos=True, max_tokens=long)
+    assert (endless.completion_tokens, endless.finish_reason) == (long, "length")
+    assert EOS in endless.token_ids
+
+
 def test_the_speed_is_measured_without_touching_the_conversation(babbler: LLM) -> None:
     babbler.chat([HELLO], max_tokens=2)
     before = babbler.cache_bytes
@@ -130,6 +141,9 @@ def test_without_a_template_a_text_can_be_continued_but_not_a_chat(tmp_path) -> 
         ([HELLO], {"top_p": 0}, "top_p = 0 is out of range"),
         ([HELLO], {"max_tokens": 0}, "max_tokens = 0 is out of range"),
         ([HELLO], {"stop": ["a", ""]}, "stop = .* is out of range"),
+        ([HELLO], {"stop_token_ids": [VOCAB_SIZE]}, "stop_token_ids: token 260 is not in the voc"),
+        ([HELLO], {"logit_bias": {VOCAB_SIZE: 1}}, "logit_bias: token 260 is not in the vocab"),
+        ([HELLO], {"n": 2}, "n > 1 gives several answers; ask for them with batch"),
         ([], {}, "at least one message"),
         ([{"role": "robot", "content": "a"}], {}, r"messages\[0\]: unknown role 'robot'"),
         ([HELLO, {"role": "assistant", "content": "a"}], {}, "Expected last role User"),

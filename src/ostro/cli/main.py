@@ -102,6 +102,8 @@ def chat(
     top_k: options.TopK = 0,
     min_p: options.MinP = 0.0,
     repetition_penalty: options.RepetitionPenalty = 1.0,
+    presence_penalty: options.Penalty = 0.0,
+    frequency_penalty: options.Penalty = 0.0,
     seed: options.Seed = None,
     stop: options.Stop = None,
     threads: options.Threads = None,
@@ -116,7 +118,16 @@ def chat(
     from ostro.cli import chat as command
 
     sampling = options.Sampling(
-        max_tokens, temperature, top_p, top_k, min_p, repetition_penalty, seed, stop or []
+        max_tokens,
+        temperature,
+        top_p,
+        top_k,
+        min_p,
+        repetition_penalty,
+        seed,
+        stop or [],
+        presence_penalty,
+        frequency_penalty,
     )
     running = options.Running(threads, context, memory, kind, device, cache_type)
     request = command.Request(prompt, system, messages, safe_prompt, as_json, yes, timings)
@@ -138,6 +149,8 @@ def generate(
     top_k: options.TopK = 0,
     min_p: options.MinP = 0.0,
     repetition_penalty: options.RepetitionPenalty = 1.0,
+    presence_penalty: options.Penalty = 0.0,
+    frequency_penalty: options.Penalty = 0.0,
     seed: options.Seed = None,
     stop: options.Stop = None,
     threads: options.Threads = None,
@@ -151,7 +164,16 @@ def generate(
     from ostro.cli import generate as command
 
     sampling = options.Sampling(
-        max_tokens, temperature, top_p, top_k, min_p, repetition_penalty, seed, stop or []
+        max_tokens,
+        temperature,
+        top_p,
+        top_k,
+        min_p,
+        repetition_penalty,
+        seed,
+        stop or [],
+        presence_penalty,
+        frequency_penalty,
     )
     running = options.Running(threads, context, memory, kind, device, cache_type)
     command.run(model, prompt, sampling, running, raw=raw, as_json=as_json)

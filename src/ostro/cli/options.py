@@ -13,6 +13,10 @@ TopP = Annotated[float, typer.Option(min=0, max=1, help="Keep the likeliest up t
 TopK = Annotated[int, typer.Option(min=0, help="Keep this many; 0 keeps all.")]
 MinP = Annotated[float, typer.Option(min=0, max=1, help="Keep this share of the likeliest.")]
 RepetitionPenalty = Annotated[float, typer.Option(help="Over 1 avoids what was said before.")]
+Penalty = Annotated[
+    float,
+    typer.Option(min=-2, max=2, help="Over 0 avoids what the answer said, as in OpenAI's API."),
+]
 Seed = Annotated[int | None, typer.Option(min=0, help="Makes sampling repeatable.")]
 Stop = Annotated[list[str] | None, typer.Option(help="End before this text; may be repeated.")]
 Threads = Annotated[int | None, typer.Option(min=1, help="Compute threads [default: all cores].")]
@@ -47,6 +51,8 @@ class Sampling:
     repetition_penalty: float
     seed: int | None
     stop: list[str]
+    presence_penalty: float = 0.0
+    frequency_penalty: float = 0.0
 
     def arguments(self) -> dict[str, Any]:
         """Keyword arguments for the engine."""

@@ -53,6 +53,11 @@ class Answer:
         return len(self.request.prompt_ids)
 
     @property
+    def ends(self) -> frozenset[int]:
+        """Tokens that end the answer."""
+        return self.sampler.ends
+
+    @property
     def remaining(self) -> int:
         """Tokens to compute before the next one can be chosen."""
         return len(self.tokens) - self.computed

@@ -179,11 +179,7 @@ class EngineCore:
     def _choose(self, answer: Answer, logits_V: Tensor) -> None:
         """Choose one token; a mistake ends this answer and no other."""
         try:
-            if torch.isnan(logits_V[0]):
-                raise OstroError(
-                    "the model's numbers overflowed; compute in another type (--type BF16 or F32)"
-                )
-            token = answer.sampler.sample(logits_V, answer.tokens, len(answer.tokens))
+            token = answer.sampler.sample(logits_V, answer.tokens)
             if self.speculator is not None:
                 self.speculator.chosen(answer, token)
             answer.tokens.append(token)
@@ -198,7 +194,7 @@ class EngineCore:
 
     def _piece(self, answer: Answer, token: int) -> Piece:
         reason: FinishReason | None = None
-        if token in self.tokenizer.eos_ids:
+        if token in answer.sampler.ends:
             text, reason = answer.text.rest(), "stop"
         else:
             text = answer.text.add(token)
@@ -213,10 +209,18 @@ class EngineCore:
     def _answer(self, request: Request, choice: int) -> Answer:
         room = self.context - len(request.prompt_ids)
         params = request.params
+        ends = params.ends(self.tokenizer.eos_ids)
+        sampler = Sampler(
+            params,
+            self.model.kernels,
+            choice=choice,
+            prompt_length=len(request.prompt_ids),
+            ends=ends,
+        )
         return Answer(
             request,
             choice,
-            sampler=Sampler(params, self.model.kernels, choice),
+            sampler=sampler,
             text=AnswerText(self.tokenizer, params.stop, mid_text=request.mid_text),
             limit=len(request.prompt_ids) + min(room, params.max_tokens or room),
             tokens=list(request.prompt_ids),
@@ -234,6 +238,7 @@ class EngineCore:
         if min(ids) < 0 or max(ids) >= size:
             bad = next(token for token in ids if not 0 <= token < size)
             raise OstroError(f"token id {bad} is not in the vocabulary of {size}")
+        request.params.check_vocabulary(size)
 
     def _fail(self, answer: Answer, error: Exception) -> None:
         for one in (*_unfinished(answer.siblings), answer):

@@ -13,8 +13,8 @@ from ostro.config import WEIGHT_TYPES, WeightType
 from ostro.engine.answer import Answer
 from ostro.engine.completion import Completion, Timer, complete
 from ostro.engine.core import EngineCore
+from ostro.engine.params import SamplingParams
 from ostro.engine.request import Piece, Request
-from ostro.engine.sampling import SamplingParams
 from ostro.engine.scheduler import StepBudget
 from ostro.engine.session import Session
 from ostro.errors import OstroError
@@ -171,7 +171,7 @@ class LLM:
             messages = parse_messages(prompt)
             ids = self.encode_chat(messages, safe_prompt=safe_prompt)
             mid_text = messages[-1].prefix
-        return Request(prompt_ids=ids, params=_params(sampling), mid_text=mid_text)
+        return Request(prompt_ids=ids, params=SamplingParams.of(**sampling), mid_text=mid_text)
 
     def gather(self, answer: Answer, pieces: Iterable[Piece]) -> Completion:
         """The whole of an answer, from its pieces among ``pieces``."""
@@ -181,7 +181,7 @@ class LLM:
             (piece for piece in pieces if piece.choice == answer.choice),
             answer.timer,
             prompt_tokens=answer.prompt_length,
-            eos=self.tokenizer.eos_ids,
+            eos=answer.ends,
             model=self.name,
         )
 
@@ -237,21 +237,6 @@ class LLM:
             self._stream(request, timer),
             timer,
             prompt_tokens=len(request.prompt_ids),
-            eos=self.tokenizer.eos_ids,
+            eos=request.params.ends(self.tokenizer.eos_ids),
             model=self.name,
         )
-
-
-def _params(sampling: Mapping[str, Any]) -> SamplingParams:
-    """Sampling parameters from keyword arguments; an unknown one is an error."""
-    known = SamplingParams.__dataclass_fields__
-    unknown = sorted(set(sampling) - set(known))
-    if unknown:
-        raise OstroError(f"unknown option {unknown[0]!r}; known: {', '.join(known)}")
-    values = dict(sampling)
-    stop = values.get("stop")
-    if stop is not None:
-        values["stop"] = (stop,) if isinstance(stop, str) else tuple(stop)
-    else:
-        values.pop("stop", None)
-    return SamplingParams(**values)

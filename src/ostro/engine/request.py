@@ -4,7 +4,7 @@ from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-from ostro.engine.sampling import SamplingParams
+from ostro.engine.params import SamplingParams
 
 FinishReason = Literal["stop", "length"]
 

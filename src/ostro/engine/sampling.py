@@ -1,10 +1,13 @@
-"""How the next token is chosen: parameters, and the sampler.
+"""How the next token is chosen.
 
-The order is that of most engines: repetition penalty, temperature, top-k, top-p, min-p. The noise
-is one number drawn from a counter (seed, choice, position), so that it does not depend on what
-else runs, nor on how often a state was advanced before.
+The order is that of most engines: logit bias, tokens that may not come yet, the grammar's mask,
+penalties, temperature, top-k, top-p, min-p. The noise is one number drawn from a counter (seed,
+choice, position), so that it does not depend on what else runs, nor on how often a state was
+advanced before.
 """
 
+import ctypes
+import math
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,61 +16,70 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ostro.engine.params import SamplingParams
 from ostro.errors import OstroError
 from ostro.kernels.dispatch import Kernels
 
 
-@dataclass(frozen=True, kw_only=True)
-class SamplingParams:
-    """What a request may ask for. The defaults are greedy and end at EOS or the context."""
-
-    max_tokens: int | None = None
-    temperature: float = 0.0
-    """0 takes the likeliest token; 1 samples from the model's own distribution."""
-    top_p: float = 1.0
-    """Keep the fewest tokens whose probabilities reach this sum (Holtzman et al., 2020)."""
-    top_k: int = 0
-    """Keep this many tokens; 0 keeps all."""
-    min_p: float = 0.0
-    """Keep tokens at least this likely, relative to the likeliest."""
-    repetition_penalty: float = 1.0
-    """Divide the logits of tokens already seen by this (Keskar et al., 2019); 1 changes nothing."""
-    seed: int | None = None
-    stop: tuple[str, ...] = ()
-    n: int = 1
-
-    def __post_init__(self) -> None:
-        _check("max_tokens", self.max_tokens, self.max_tokens is None or self.max_tokens >= 1)
-        _check("temperature", self.temperature, 0 <= self.temperature < float("inf"))
-        _check("top_p", self.top_p, 0 < self.top_p <= 1)
-        _check("top_k", self.top_k, self.top_k >= 0)
-        _check("min_p", self.min_p, 0 <= self.min_p <= 1)
-        _check(
-            "repetition_penalty",
-            self.repetition_penalty,
-            0 < self.repetition_penalty < float("inf"),
-        )
-        _check("seed", self.seed, self.seed is None or 0 <= self.seed < 1 << 64)
-        _check("stop", self.stop, isinstance(self.stop, tuple) and all(self.stop))
-
-
 class Sampler:
-    """Chooses the tokens of one answer."""
+    """Chooses the tokens of one answer. It remembers nothing of the tokens it chose."""
 
-    def __init__(self, params: SamplingParams, kernels: Kernels, choice: int = 0) -> None:
+    def __init__(
+        self,
+        params: SamplingParams,
+        kernels: Kernels,
+        *,
+        choice: int = 0,
+        prompt_length: int,
+        ends: frozenset[int],
+    ) -> None:
+        """``ends`` are the tokens that end the answer: see :meth:`SamplingParams.ends`."""
         self.params, self.kernels, self.choice = params, kernels, choice
+        self.prompt_length, self.ends = prompt_length, ends
         self.seed = secrets.randbits(63) if params.seed is None else params.seed
+        self._greedy = params.temperature < _COLDEST
+        self._penalties = Penalties(params, prompt_length)
 
-    def sample(self, logits_V: Tensor, seen: Sequence[int], position: int) -> int:
-        """The token at ``position``, from float32 logits and the tokens before it."""
+    def sample(self, logits_V: Tensor, tokens: Sequence[int], *, mask: Tensor | None = None) -> int:
+        """The next token, from float32 logits and all tokens before it, those of the prompt too.
+
+        ``mask`` tells which tokens a grammar allows, as int32 ``[ceil(V / 32)]``: token i is
+        allowed if bit i % 32 of word i // 32 is set. An :class:`OstroError` if no token is left.
+        """
+        logits = self._penalties.apply(logits_V, tokens)
+        allowed = self._allowed(logits_V, len(tokens), mask)
+        if allowed is None:
+            return self._choose(logits, len(tokens))
+        if not len(allowed):
+            raise OstroError("no token may come next: the grammar and min_tokens forbid them all")
+        # Of the others nothing is left, so that no temperature can bring one of them back.
+        return int(allowed[self._choose(logits[allowed], len(tokens))])
+
+    def _allowed(self, logits_V: Tensor, position: int, mask: Tensor | None) -> Tensor | None:
+        """The tokens that may come, ascending; None if all may."""
+        early = position - self.prompt_length < self.params.min_tokens
+        if mask is None and not (early and self.ends):
+            return None
+        size, device = logits_V.numel(), logits_V.device
+        if mask is None:
+            allowed_V = torch.ones(size, dtype=torch.bool, device=device)
+        else:
+            allowed_V = unpack(mask.to(device), size)
+        if early:
+            self.params.check_vocabulary(size)
+            allowed_V[[end for end in self.ends if end < size]] = False
+        return allowed_V.nonzero().squeeze(1)
+
+    def _choose(self, logits_V: Tensor, position: int) -> int:
+        """The place of the token at ``position`` among the logits."""
         params = self.params
-        if params.repetition_penalty != 1.0:
-            logits_V = _penalised(logits_V, seen, params.repetition_penalty)
-        if params.temperature == 0.0:
-            return self.kernels.summarise(logits_V, 1.0)[0]
+        temperature = 1.0 if self._greedy else _single(params.temperature)
+        where, log_sum = self.kernels.summarise(logits_V, temperature)
+        check_finite(log_sum)
+        if self._greedy:
+            return where
         noise = uniform(self.seed, self.choice, position)
         limit = min(params.top_k or logits_V.numel(), logits_V.numel())
-        log_sum = self.kernels.summarise(logits_V, params.temperature)[1]
         # The likeliest few nearly always decide, and are found much faster than all are sorted.
         for count in (limit,) if params.top_k else (min(_FEW, limit), limit):
             likeliest = likeliest_tokens(self.kernels, logits_V, params, count, log_sum)
@@ -79,6 +91,8 @@ class Sampler:
 
 
 _FEW = 256
+# Below this, powers overflow, and only tokens that are all but equally likely would be drawn.
+_COLDEST = 1e-5
 
 
 @dataclass(frozen=True)
@@ -115,14 +129,15 @@ def likeliest_tokens(
     """
     limit = min(params.top_k or logits_V.numel(), logits_V.numel())
     logits, tokens = kernels.largest(logits_V, count)
-    scaled = logits.double() / params.temperature
+    scaled = logits.double() / _single(params.temperature)
     if params.top_k and count == limit:
         log_sum = float(torch.logsumexp(scaled, dim=0))
     probabilities = torch.exp(scaled - log_sum)
-    # A token stays if the sum before it has not reached top_p: the first always does.
-    before = probabilities.cumsum(0) - probabilities
-    keep = before < params.top_p
-    keep &= probabilities >= params.min_p * probabilities[0]
+    # Where all noise is used up the last is drawn, so that none may be impossible.
+    keep = (probabilities > 0) & (probabilities >= params.min_p * probabilities[0])
+    if params.top_p < 1.0:
+        # A token stays if the sum before it has not reached top_p: the first always does.
+        keep &= probabilities.cumsum(0) - probabilities < params.top_p
     probabilities, tokens = probabilities[keep], tokens[keep]
     complete = count == limit or len(tokens) < count
     total: float | None = None
@@ -133,20 +148,87 @@ def likeliest_tokens(
     return Likeliest(probabilities, tokens, total, complete)
 
 
+class Penalties:
+    """What is added to the logits of single tokens: the bias, and penalties for repeating."""
+
+    def __init__(self, params: SamplingParams, prompt_length: int) -> None:
+        self.params, self.prompt_length = params, prompt_length
+        self._prompt: Tensor | None = None
+        pairs = list(dict(params.logit_bias).items())
+        self._biased = torch.tensor([token for token, _ in pairs], dtype=torch.long)
+        self._bias = torch.tensor([bias for _, bias in pairs], dtype=torch.float32)
+
+    def apply(self, logits_V: Tensor, tokens: Sequence[int]) -> Tensor:
+        """The logits, changed in a copy if there is anything to change."""
+        params = self.params
+        repeats = params.repetition_penalty != 1.0
+        counts = params.presence_penalty != 0.0 or params.frequency_penalty != 0.0
+        if not (repeats or counts or params.logit_bias):
+            return logits_V
+        changed_V, device = logits_V.clone(), logits_V.device
+        if params.logit_bias:
+            params.check_vocabulary(logits_V.numel())
+            changed_V[self._biased.to(device)] += self._bias.to(device)
+        if not (repeats or counts):
+            return changed_V
+        answer = torch.tensor(tokens[self.prompt_length :], dtype=torch.long, device=device)
+        if repeats:
+            seen = torch.cat([self._prompt_tokens(tokens, device), answer])
+            _divide(changed_V, seen, params.repetition_penalty)
+        if counts:
+            _subtract(changed_V, answer, params.presence_penalty, params.frequency_penalty)
+        return changed_V
+
+    def _prompt_tokens(self, tokens: Sequence[int], device: torch.device) -> Tensor:
+        """The different tokens of the prompt: found once, since it may be long."""
+        if self._prompt is None:
+            prompt = torch.tensor(tokens[: self.prompt_length], dtype=torch.long, device=device)
+            self._prompt = prompt.unique()
+        return self._prompt
+
+
+# Logits stay well within float32, whose range a penalty could leave: differences of these, divided
+# by any temperature, are finite.
+_FARTHEST = 1e30
+
+
+def _divide(logits_V: Tensor, tokens: Tensor, penalty: float) -> None:
+    # A token that is there twice is written twice, with the same number.
+    old = logits_V[tokens].double()
+    new = torch.where(old > 0, old / penalty, old * penalty).clamp(-_FARTHEST, _FARTHEST)
+    logits_V[tokens] = new.float()
+
+
+def _subtract(logits_V: Tensor, tokens: Tensor, presence: float, frequency: float) -> None:
+    different, counts = tokens.unique(return_counts=True)
+    logits_V[different] -= (presence + frequency * counts.double()).float()
+
+
+def unpack(mask: Tensor, size: int) -> Tensor:
+    """Booleans ``[size]`` from a bit for each token, in int32 words, the lowest bit first."""
+    words = -(-size // 32)
+    assert mask.dtype == torch.int32, mask.dtype
+    assert mask.shape == (words,), f"{tuple(mask.shape)} words, not {words}"
+    bits = torch.arange(32, dtype=torch.int32, device=mask.device)
+    return ((mask.unsqueeze(1) >> bits) & 1).flatten()[:size].bool()
+
+
+def check_finite(log_sum: float) -> None:
+    """Refuse what is NaN because a logit is not a finite number."""
+    if math.isnan(log_sum):
+        raise OstroError(
+            "the model's numbers overflowed; compute in another type (--type BF16 or F32)"
+        )
+
+
 def uniform(seed: int, choice: int, position: int) -> float:
     """A number in [0, 1) that depends on its arguments alone (Philox, Salmon et al., 2011)."""
-    generator = np.random.Philox(key=[seed, choice], counter=[0, 0, 0, position])
+    # A list would become float64 where the seed needs all 64 bits.
+    key = np.array([seed, choice], dtype=np.uint64)
+    generator = np.random.Philox(key=key, counter=[0, 0, 0, position])
     return float(generator.random_raw() >> 11) * 2.0**-53
 
 
-def _penalised(logits_V: Tensor, seen: Sequence[int], penalty: float) -> Tensor:
-    tokens = torch.tensor(sorted(set(seen)), device=logits_V.device, dtype=torch.long)
-    chosen = logits_V[tokens]
-    changed = logits_V.clone()
-    changed[tokens] = torch.where(chosen > 0, chosen / penalty, chosen * penalty)
-    return changed
-
-
-def _check(name: str, value: object, good: bool) -> None:
-    if not good:
-        raise OstroError(f"{name} = {value!r} is out of range")
+def _single(number: float) -> float:
+    """The nearest float32: what native code divides by, and so must all that is compared."""
+    return ctypes.c_float(number).value
