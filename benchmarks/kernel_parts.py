@@ -13,9 +13,10 @@ from ostro.kernels.dispatch import torch_kernels
 from ostro.kernels.experts import mix_experts
 from ostro.kernels.linear import linear
 from ostro.kernels.native import TYPE_NUMBERS, NativeContext, NativeStep, PackedExperts
+from ostro.kernels.native_rows import NativeSteering
 from ostro.kernels.rms_norm import rms_norm
 from ostro.kernels.rope import rope_angles, rotate
-from ostro.kernels.router import route
+from ostro.kernels.router import RouterRule, RowRules, route
 from ostro.kernels.structures import AttentionLayer, Expert, ExpertsLayer, Matrix
 from ostro.model import PAGE_SLOTS, PagedKVCache
 from ostro.weights.quantise import to_dense
@@ -107,10 +108,16 @@ class Mixture:
             x_TD[torch.arange(rows), chosen] = 4.0
         return x_TD
 
-    def run(self, x_TD: Tensor) -> Tensor:
+    def rules(self, rows: int) -> RowRules:
+        """Every other row uses one expert more, and the first one in any case."""
+        g = self.geometry
+        rule = RouterRule((1 << g.num_experts) - 1, 1, g.top_k + 1)
+        return RowRules(torch.arange(rows, dtype=torch.int32) % 2 - 1, (rule,), g.top_k + 1)
+
+    def run(self, x_TD: Tensor, steering: NativeSteering | None = None) -> Tensor:
         """The native kernel, on a copy: it changes its rows, and then they would go elsewhere."""
         out = x_TD.clone()
-        self.context.experts_layer(self._layer, out)
+        self.context.experts_layer(self._layer, out, steering)
         return out
 
     @cached_property
@@ -119,11 +126,11 @@ class Mixture:
         gate_up = [torch.cat((g.dense(), u.dense())) for g, u, _ in self.packed]
         return torch.stack(gate_up), torch.stack([down.dense() for _, _, down in self.packed])
 
-    def twin(self, x_TD: Tensor) -> Tensor:
+    def twin(self, x_TD: Tensor, rules: RowRules | None = None) -> Tensor:
         """The same by plain PyTorch."""
         gate_up, down = self.dense
         h_TD = rms_norm(x_TD, self.norm, EPS)
-        experts, weights = route(h_TD, self.router, self.geometry.top_k)
+        experts, weights = route(h_TD, self.router, self.geometry.top_k, rules)
         return x_TD + mix_experts(h_TD.to(down.dtype), experts, weights, gate_up, down)
 
 

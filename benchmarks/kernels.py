@@ -22,6 +22,7 @@ from machine import describe, threads_to_use
 from ostro.config import PRESETS, Geometry
 from ostro.kernels.library import NoLibrary, load_library
 from ostro.kernels.native import TYPE_NUMBERS, NativeContext
+from ostro.kernels.native_rows import native_steering
 from ostro.kernels.rms_norm import rms_norm
 from ostro.kernels.rope import rope_angles
 from ostro.kernels.vocabulary import largest, summarise
@@ -96,6 +97,22 @@ def experts(bench: Bench) -> Iterator[Result]:
                     lambda x=x_TD, layer=mixture: layer.twin(x),
                     f"mix_experts {_name(mixture.dense[1].dtype)}",
                 )
+
+
+def steering(bench: Bench) -> Iterator[Result]:
+    """``experts_layer`` where every other row has a rule of its own."""
+    if not bench.geometry.is_sparse:
+        return
+    mixture = Mixture(bench.context, bench.geometry, "Q4_0")
+    for rows in bench.rows:
+        x_TD, rules = mixture.even(rows), mixture.rules(rows)
+        native = native_steering(rules)
+        yield bench.compare(
+            f"steered experts Q4_0 {rows}",
+            lambda x=x_TD, steering=native: mixture.run(x, steering),
+            lambda x=x_TD, rules=rules: mixture.twin(x, rules),
+            f"mix_experts {_name(mixture.dense[1].dtype)}",
+        )
 
 
 def attention(bench: Bench) -> Iterator[Result]:
@@ -205,6 +222,7 @@ KERNELS: Mapping[str, Callable[[Bench], Iterator[Result]]] = MappingProxyType(
     {
         "linear": products,
         "experts": experts,
+        "steering": steering,
         "attention": attention,
         "head": head,
         "vocabulary": vocabulary,

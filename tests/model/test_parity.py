@@ -78,8 +78,8 @@ def test_router_chooses_the_same_experts_as_transformers(tmp_path: Path) -> None
     reference, model = _pair("mixtral", tmp_path)
     chosen: list[torch.Tensor] = []
 
-    def recording_route(x_TD, router_ED, top_k):
-        experts_TK, weights_TK = torch_kernels().route(x_TD, router_ED, top_k)
+    def recording_route(x_TD, router_ED, top_k, rules):
+        experts_TK, weights_TK = torch_kernels().route(x_TD, router_ED, top_k, rules)
         chosen.append(experts_TK)
         return experts_TK, weights_TK
 

@@ -168,23 +168,46 @@ Floats mix(Suite& suite, ostro_context* context, int64_t rows, bool precise) {
   }
   const Matrix router(context, kF32, kExperts, kDim, 99);
   const Floats norm(kDim, 1.0f);
-  ostro_experts layer{norm.data(), router.memory.data(), experts.data(), 1e-5f, kDim, kHidden,
+  const ostro_experts layer{norm.data(), router.memory.data(), experts.data(), 1e-5f, kDim, kHidden,
                       kExperts, kTopK, precise};
   Floats x = random_floats(rows * kDim, 5);
   std::vector<int32_t> early(rows * kTopK), chosen(rows * kTopK);
   Floats weights(rows * kTopK);
   uint8_t missing[kExperts] = {};
-  CHECK(ostro_route(context, &layer, rows, x.data(), early.data()) == 0);
+  CHECK(ostro_route(context, &layer, rows, nullptr, x.data(), early.data()) == 0);
   // An expert that is not there stops the layer before it changes anything.
   const Floats before = x;
   experts[early[0]].down.data = nullptr;
-  CHECK(ostro_experts_layer(context, &layer, rows, x.data(), nullptr, nullptr, missing) == 1);
+  CHECK(ostro_experts_layer(context, &layer, rows, nullptr, x.data(), nullptr, nullptr, missing) ==
+        1);
   CHECK(missing[early[0]] == 1 && same_bits(x, before));
   experts[early[0]].down = matrices[3 * early[0] + 2].described;
-  CHECK(ostro_experts_layer(context, &layer, rows, x.data(), chosen.data(), weights.data(),
-                            missing) == 0);
+  CHECK(ostro_experts_layer(context, &layer, rows, nullptr, x.data(), chosen.data(),
+                            weights.data(), missing) == 0);
   CHECK(early == chosen);
-  x.insert(x.end(), weights.begin(), weights.end());
+  // Every third row uses all experts, every third one that is forced, the others what they always
+  // use: those get the same bits.
+  const Floats factors = {1, 0, 1, 2, 1, -1, 1, 1};
+  const ostro_rule rules[] = {{0xff, 0, factors.data(), kExperts}, {0xfe, 0x20, nullptr, 1}};
+  std::vector<int32_t> rule_of_row(rows), all(rows * kExperts), early_all(rows * kExperts);
+  for (int64_t row = 0; row < rows; ++row) rule_of_row[row] = static_cast<int32_t>(row % 3) - 1;
+  const ostro_steering steering{rule_of_row.data(), rules, kExperts};
+  Floats steered = before, all_weights(rows * kExperts);
+  CHECK(ostro_route(context, &layer, rows, &steering, before.data(), early_all.data()) == 0);
+  CHECK(ostro_experts_layer(context, &layer, rows, &steering, steered.data(), all.data(),
+                            all_weights.data(), missing) == 0);
+  CHECK(all == early_all);
+  for (int64_t row = 0; row < rows; ++row) {
+    const int32_t* chosen_row = all.data() + row * kExperts;
+    if (rule_of_row[row] == 1) CHECK(chosen_row[0] == 5);
+    CHECK((chosen_row[kExperts - 1] < 0) == (rule_of_row[row] != 0));
+    if (rule_of_row[row] < 0) {
+      CHECK(std::memcmp(&steered[row * kDim], &x[row * kDim], 4 * kDim) == 0);
+    }
+  }
+  for (const Floats& more : {weights, steered, all_weights}) {
+    x.insert(x.end(), more.begin(), more.end());
+  }
   return x;
 }
 

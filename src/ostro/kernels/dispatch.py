@@ -10,7 +10,7 @@ from ostro.kernels.experts import mix_experts
 from ostro.kernels.linear import linear
 from ostro.kernels.rms_norm import rms_norm
 from ostro.kernels.rope import rope_angles, rotate
-from ostro.kernels.router import route
+from ostro.kernels.router import RowRules, route
 from ostro.kernels.swiglu import swiglu
 from ostro.kernels.vocabulary import largest, summarise
 
@@ -25,7 +25,7 @@ class Kernels:
     rope_angles: Callable[[Tensor, int, float], tuple[Tensor, Tensor]] = rope_angles
     rotate: Callable[[Tensor, Tensor, Tensor], Tensor] = rotate
     swiglu: Callable[[Tensor, Tensor, Tensor], Tensor] = swiglu
-    route: Callable[[Tensor, Tensor, int], tuple[Tensor, Tensor]] = route
+    route: Callable[[Tensor, Tensor, int, RowRules | None], tuple[Tensor, Tensor]] = route
     mix_experts: Callable[[Tensor, Tensor, Tensor, Tensor, Tensor], Tensor] = mix_experts
     append_kv: Callable[[Tensor, Tensor, Tensor, Tensor, Tensor], None] = append_kv
     paged_attention: Callable[[Tensor, Tensor, Tensor, Sequence[Span], int | None], Tensor] = (

@@ -13,16 +13,22 @@ from ostro.kernels.swiglu import swiglu
 def mix_experts(
     x_TD: Tensor, experts_TK: Tensor, weights_TK: Tensor, gate_up_E2FD: Tensor, down_EDF: Tensor
 ) -> Tensor:
-    """``[T, D]`` to ``[T, D]``. Reads the weights of those experts only that some token chose."""
+    """``[T, D]`` to ``[T, D]``. Reads the weights of those experts only that some token chose.
+
+    A slot whose expert is -1 is not used: it computes nothing and adds nothing.
+    """
     top_k = experts_TK.shape[1]
     if x_TD.shape[0] == 1:
-        outputs = [swiglu(x_TD, gate_up_E2FD[e], down_EDF[e]) for e in experts_TK[0].tolist()]
-        return _weighted_sum(torch.stack(outputs, dim=1), weights_TK, x_TD.dtype)
+        used = [expert for expert in experts_TK[0].tolist() if expert >= 0]
+        outputs = [swiglu(x_TD, gate_up_E2FD[e], down_EDF[e]) for e in used]
+        return _weighted_sum(torch.stack(outputs, dim=1), weights_TK[:, : len(used)], x_TD.dtype)
     # Sort the T*K (token, slot) pairs by expert, so that each expert sees its rows in one product.
     by_expert = experts_TK.flatten().argsort(stable=True)
-    counts = experts_TK.flatten().bincount(minlength=gate_up_E2FD.shape[0]).tolist()
-    rows = x_TD[by_expert // top_k].split(counts)
-    outputs = [
+    # Unused slots come first, as if they were an expert whose output is 0.
+    counts = (experts_TK.flatten() + 1).bincount(minlength=gate_up_E2FD.shape[0] + 1).tolist()
+    unused, *rows = x_TD[by_expert // top_k].split(counts)
+    outputs = [torch.zeros_like(unused)]
+    outputs += [
         swiglu(part, gate_up_E2FD[e], down_EDF[e]) for e, part in enumerate(rows) if part.shape[0]
     ]
     back = torch.empty_like(by_expert)

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ostro.kernels.structures import AttentionLayer, ExpertsLayer, Matrix, Pages, Step
+from ostro.kernels.structures import AttentionLayer, ExpertsLayer, Matrix, Pages, Steering, Step
 
-ABI = 6
+ABI = 7
 """``OSTRO_ABI`` of ``native/ostro.h`` that this module was written for."""
 
 _FILE_NAME = "libostro.dylib" if sys.platform == "darwin" else "libostro.so"
@@ -43,12 +43,24 @@ _PROTOTYPES: tuple[tuple[str, _Prototype], ...] = (
         "ostro_experts_layer",
         (
             c_int32,
-            (c_void_p, POINTER(ExpertsLayer), c_int64, c_void_p, c_void_p, c_void_p, c_void_p),
+            (
+                c_void_p,
+                POINTER(ExpertsLayer),
+                c_int64,
+                POINTER(Steering),
+                c_void_p,
+                c_void_p,
+                c_void_p,
+                c_void_p,
+            ),
         ),
     ),
     (
         "ostro_route",
-        (c_int32, (c_void_p, POINTER(ExpertsLayer), c_int64, c_void_p, c_void_p)),
+        (
+            c_int32,
+            (c_void_p, POINTER(ExpertsLayer), c_int64, POINTER(Steering), c_void_p, c_void_p),
+        ),
     ),
     (
         "ostro_head",

@@ -19,6 +19,7 @@ from ostro.errors import OstroError
 from ostro.kernels.attention import Span
 from ostro.kernels.dispatch import Kernels
 from ostro.kernels.library import NativeLibrary
+from ostro.kernels.native_rows import NativeSteering
 from ostro.kernels.rope import rope_frequencies
 from ostro.kernels.structures import AttentionLayer, Expert, ExpertsLayer, Matrix, Pages, Step
 
@@ -121,27 +122,37 @@ class NativeContext:
         )
         _check_memory(code)
 
-    def experts_layer(self, layer: "PackedExperts", x_TD: Tensor) -> None:
+    def experts_layer(
+        self, layer: "PackedExperts", x_TD: Tensor, steering: NativeSteering | None = None
+    ) -> None:
         """X += mixture(norm(x)), in place. Experts that are not in memory are fetched first."""
         rows, address = x_TD.shape[0], x_TD.data_ptr()
         call = self._functions.ostro_experts_layer
         missing = layer.missing
-        struct = byref(layer.struct)
-        chosen, weights = layer.routing_buffers(rows)
-        while code := call(self._handle, struct, rows, address, chosen, weights, missing):
+        struct, steer = byref(layer.struct), _address(steering)
+        chosen, weights = layer.routing_buffers(rows, steering)
+        while code := call(self._handle, struct, rows, steer, address, chosen, weights, missing):
             _check_memory(code)
             absent = [expert for expert, flag in enumerate(missing) if flag]
             ctypes.memset(missing, 0, len(missing))
             layer.fetch(absent)
 
-    def route(self, layer: "PackedExperts", x_TD: Tensor) -> list[int]:
+    def route(
+        self, layer: "PackedExperts", x_TD: Tensor, steering: NativeSteering | None = None
+    ) -> list[int]:
         """The experts that a layer would choose for any of the rows, in ascending order."""
-        chosen = torch.empty((x_TD.shape[0], layer.struct.top_k), dtype=torch.int32)
+        rows = x_TD.shape[0]
+        chosen = torch.empty((rows, layer.slots(steering)), dtype=torch.int32)
         code = self._functions.ostro_route(
-            self._handle, byref(layer.struct), x_TD.shape[0], x_TD.data_ptr(), chosen.data_ptr()
+            self._handle,
+            byref(layer.struct),
+            rows,
+            _address(steering),
+            x_TD.data_ptr(),
+            chosen.data_ptr(),
         )
         _check_memory(code)
-        return sorted(set(chosen.flatten().tolist()))
+        return sorted(set(chosen.flatten().tolist()) - {-1})
 
     def head(self, norm_D: Tensor, eps: float, matrix: Matrix, x_TD: Tensor) -> Tensor:
         """Logits ``[T, V]`` of the final norm and the head."""
@@ -226,11 +237,18 @@ class PackedExperts:
         """Chosen experts and weights ``[T, K]`` of the last step, if :attr:`keeps_routing`."""
         self.keeps_routing = False
 
-    def routing_buffers(self, rows: int) -> tuple[int | None, int | None]:
+    def slots(self, steering: NativeSteering | None) -> int:
+        """K of a step."""
+        top_k: int = self.struct.top_k
+        return top_k if steering is None else steering.slots
+
+    def routing_buffers(
+        self, rows: int, steering: NativeSteering | None
+    ) -> tuple[int | None, int | None]:
         """Addresses for the router's choices, where somebody wants to see them."""
         if not self.keeps_routing:
             return None, None
-        shape = (rows, self.struct.top_k)
+        shape = (rows, self.slots(steering))
         self.routing = torch.empty(shape, dtype=torch.int32), torch.empty(shape)
         return self.routing[0].data_ptr(), self.routing[1].data_ptr()
 
@@ -261,6 +279,10 @@ def native_step(spans: Sequence[Span], cos_T: Tensor, sin_T: Tensor) -> NativeSt
         sin_T.data_ptr(),
     )
     return NativeStep(struct, (starts, lengths, tables, cos_T, sin_T, tuple(spans)))
+
+
+def _address(steering: NativeSteering | None) -> Any:
+    return None if steering is None else byref(steering.struct)
 
 
 def _check_memory(code: int) -> None:

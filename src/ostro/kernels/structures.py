@@ -1,6 +1,6 @@
 """The structs of ``native/ostro.h``, field for field; their meaning is told there."""
 
-from ctypes import POINTER, Structure, c_float, c_int32, c_int64, c_void_p
+from ctypes import POINTER, Structure, c_float, c_int32, c_int64, c_uint64, c_void_p
 
 
 class Matrix(Structure):
@@ -72,3 +72,20 @@ class ExpertsLayer(Structure):
         ("top_k", c_int32),
         ("precise", c_int32),
     )
+
+
+class Rule(Structure):
+    """``ostro_rule``: what somebody wants of a layer's router."""
+
+    _fields_ = (
+        ("allowed", c_uint64),
+        ("forced", c_uint64),
+        ("factors", c_void_p),
+        ("top_k", c_int32),
+    )
+
+
+class Steering(Structure):
+    """``ostro_steering``: which rule holds for which row."""
+
+    _fields_ = (("rule_of_row", c_void_p), ("rules", c_void_p), ("slots", c_int32))

@@ -2,5 +2,15 @@
 
 from ostro.model.cache import PAGE_SLOTS, KVCache, PagedKVCache
 from ostro.model.mixtral import Mixtral
+from ostro.model.step_options import RowOptions, StepOptions, row_options, step_options
 
-__all__ = ["PAGE_SLOTS", "KVCache", "Mixtral", "PagedKVCache"]
+__all__ = [
+    "PAGE_SLOTS",
+    "KVCache",
+    "Mixtral",
+    "PagedKVCache",
+    "RowOptions",
+    "StepOptions",
+    "row_options",
+    "step_options",
+]

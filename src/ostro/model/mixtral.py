@@ -25,6 +25,7 @@ from ostro.config import Geometry
 from ostro.kernels.dispatch import Kernels
 from ostro.model.cache import KVCache
 from ostro.model.packed import PackedAttention, PackedEnds, PackedFeedForward
+from ostro.model.step_options import StepOptions
 from ostro.runtime.settings import TYPE_OF_DTYPE
 
 
@@ -63,9 +64,17 @@ class Mixtral(nn.Module):
         return TYPE_OF_DTYPE[self.embedding_VD.dtype]
 
     def forward(
-        self, tokens_T: Tensor, positions_T: Tensor, cache: KVCache, rows: Tensor | None = None
+        self,
+        tokens_T: Tensor,
+        positions_T: Tensor,
+        cache: KVCache,
+        rows: Tensor | None = None,
+        options: StepOptions | None = None,
     ) -> Tensor:
-        """Logits ``[T, V]`` in float32, or ``[len(rows), V]`` for the given rows of the step."""
+        """Logits ``[T, V]`` in float32, or ``[len(rows), V]`` for the given rows of the step.
+
+        ``options`` say which rows are routed otherwise; None: no row is.
+        """
         g = self.geometry
         cos, sin = self.kernels.rope_angles(positions_T, g.head_dim, g.rope_theta)
         if self.packed is not None:
@@ -73,7 +82,7 @@ class Mixtral(nn.Module):
         else:
             x_TD = F.embedding(tokens_T, self.embedding_VD)
         for index, block in enumerate(self.layers):
-            x_TD = block(x_TD, cos, sin, cache, index)
+            x_TD = block(x_TD, cos, sin, cache, index, options)
         if rows is not None:
             x_TD = x_TD[rows]
         if self.packed is not None:
@@ -97,7 +106,15 @@ class Block(nn.Module):
         self.packed_attention: PackedAttention | None = None
         self.packed_feed_forward: PackedFeedForward | None = None
 
-    def forward(self, x_TD: Tensor, cos: Tensor, sin: Tensor, cache: KVCache, index: int) -> Tensor:
+    def forward(
+        self,
+        x_TD: Tensor,
+        cos: Tensor,
+        sin: Tensor,
+        cache: KVCache,
+        index: int,
+        options: StepOptions | None = None,
+    ) -> Tensor:
         """``[T, D]`` to ``[T, D]``; ``index`` is the layer's number in the cache."""
         norm = self.kernels.rms_norm
         if self.packed_attention is not None:
@@ -106,8 +123,9 @@ class Block(nn.Module):
             h_TD = norm(x_TD, self.attention_norm_D, self.eps)
             x_TD = x_TD + self.attention(h_TD, cos, sin, cache, index)
         if self.packed_feed_forward is not None:
-            return self.packed_feed_forward(x_TD)
-        mixed_TD: Tensor = self.feed_forward(norm(x_TD, self.feed_forward_norm_D, self.eps))
+            return self.packed_feed_forward(x_TD, options)
+        h_TD = norm(x_TD, self.feed_forward_norm_D, self.eps)
+        mixed_TD: Tensor = self.feed_forward(h_TD, index, options)
         return x_TD + mixed_TD
 
 
@@ -144,7 +162,7 @@ class FeedForward(nn.Module):
         self.gate_up_2FD = _parameter(2 * g.ffn_dim, g.dim, dtype=dtype)
         self.down_DF = _parameter(g.dim, g.ffn_dim, dtype=dtype)
 
-    def forward(self, x_TD: Tensor) -> Tensor:
+    def forward(self, x_TD: Tensor, index: int, options: StepOptions | None = None) -> Tensor:
         """``[T, D]`` to ``[T, D]``."""
         return self.kernels.swiglu(x_TD, self.gate_up_2FD, self.down_DF)
 
@@ -161,9 +179,10 @@ class MixtureOfExperts(nn.Module):
         self.gate_up_E2FD = _parameter(g.num_experts, 2 * g.ffn_dim, g.dim, dtype=dtype)
         self.down_EDF = _parameter(g.num_experts, g.dim, g.ffn_dim, dtype=dtype)
 
-    def forward(self, x_TD: Tensor) -> Tensor:
+    def forward(self, x_TD: Tensor, index: int, options: StepOptions | None = None) -> Tensor:
         """``[T, D]`` to ``[T, D]``."""
-        experts_TK, weights_TK = self.kernels.route(x_TD, self.router_ED, self.top_k)
+        rules = None if options is None else options.rules(index)
+        experts_TK, weights_TK = self.kernels.route(x_TD, self.router_ED, self.top_k, rules)
         return self.kernels.mix_experts(
             x_TD, experts_TK, weights_TK, self.gate_up_E2FD, self.down_EDF
         )

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from ostro.kernels.native import NativeContext, NativeStep, PackedExperts
 from ostro.kernels.structures import AttentionLayer, Matrix, Pages
+from ostro.model.step_options import StepOptions
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,7 @@ class PackedAttention:
 class ExpertSupply(Protocol):
     """Who brings experts into memory, where not all of them are there."""
 
-    def make_ready(self, layer: int, x_TD: Tensor) -> None:
+    def make_ready(self, layer: int, x_TD: Tensor, options: StepOptions | None) -> None:
         """Bring the experts that ``layer`` chooses for the residual stream ``[T, D]``."""
         ...
 
@@ -47,11 +48,12 @@ class PackedFeedForward:
     supply: ExpertSupply | None = None
     """None where experts are fetched once and stay."""
 
-    def __call__(self, x_TD: Tensor) -> Tensor:
+    def __call__(self, x_TD: Tensor, options: StepOptions | None = None) -> Tensor:
         """Changes ``x_TD`` in place and returns it."""
         if self.supply is not None:
-            self.supply.make_ready(self.layer, x_TD)
-        self.context.experts_layer(self.experts, x_TD)
+            self.supply.make_ready(self.layer, x_TD, options)
+        steering = None if options is None else options.native_rules(self.layer)
+        self.context.experts_layer(self.experts, x_TD, steering)
         return x_TD
 
 

@@ -1,4 +1,8 @@
-"""Which experts the tokens of a step chose: kept for whoever measures a model."""
+"""Which experts the tokens of a step chose, and their weights: kept for whoever measures a model.
+
+A slot that a row did not use, since another row of the step uses more experts, has expert -1 and
+weight 0.
+"""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -7,6 +11,7 @@ from dataclasses import replace
 from torch import Tensor
 
 from ostro.kernels.native import PackedExperts
+from ostro.kernels.router import RowRules
 from ostro.model.mixtral import Block, Mixtral, MixtureOfExperts
 
 
@@ -16,9 +21,9 @@ class _PackedLayer:
     def __init__(self, experts: PackedExperts) -> None:
         self._experts = experts
 
-    def chosen(self) -> Tensor:
+    def kept(self) -> tuple[Tensor, Tensor]:
         assert self._experts.routing is not None, "no step was made yet"
-        return self._experts.routing[0]
+        return self._experts.routing
 
     def start(self) -> None:
         self._experts.keeps_routing = True
@@ -32,11 +37,11 @@ class _PlainLayer:
 
     def __init__(self, mixture: MixtureOfExperts) -> None:
         self._mixture, self._kernels = mixture, mixture.kernels
-        self._experts_TK: Tensor | None = None
+        self._kept: tuple[Tensor, Tensor] | None = None
 
-    def chosen(self) -> Tensor:
-        assert self._experts_TK is not None, "no step was made yet"
-        return self._experts_TK
+    def kept(self) -> tuple[Tensor, Tensor]:
+        assert self._kept is not None, "no step was made yet"
+        return self._kept
 
     def start(self) -> None:
         self._mixture.kernels = replace(self._kernels, route=self._route)
@@ -44,9 +49,11 @@ class _PlainLayer:
     def stop(self) -> None:
         self._mixture.kernels = self._kernels
 
-    def _route(self, x_TD: Tensor, router_ED: Tensor, top_k: int) -> tuple[Tensor, Tensor]:
-        self._experts_TK, weights_TK = self._kernels.route(x_TD, router_ED, top_k)
-        return self._experts_TK, weights_TK
+    def _route(
+        self, x_TD: Tensor, router_ED: Tensor, top_k: int, rules: RowRules | None
+    ) -> tuple[Tensor, Tensor]:
+        self._kept = self._kernels.route(x_TD, router_ED, top_k, rules)
+        return self._kept
 
 
 def _layer(block: Block) -> _PackedLayer | _PlainLayer:
@@ -58,14 +65,18 @@ def _layer(block: Block) -> _PackedLayer | _PlainLayer:
 
 
 class Routing:
-    """The choices of a mixture's last step."""
+    """The routing of a mixture's last step."""
 
     def __init__(self, layers: list[_PackedLayer | _PlainLayer]) -> None:
         self._layers = layers
 
     def chosen(self) -> list[Tensor]:
         """Experts ``[T, K]`` of every layer, best first; no layers in a dense model."""
-        return [layer.chosen() for layer in self._layers]
+        return [layer.kept()[0] for layer in self._layers]
+
+    def weights(self) -> list[Tensor]:
+        """The chosen experts' weights, float32 ``[T, K]``, of every layer."""
+        return [layer.kept()[1] for layer in self._layers]
 
 
 @contextmanager

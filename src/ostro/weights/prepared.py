@@ -80,8 +80,8 @@ def native_obstacle(geometry: Geometry) -> str | None:
         return f"head_dim {g.head_dim} is above 256"
     if g.dim > 32768:
         return f"dim {g.dim} is above 32768"
-    if g.top_k > 8:
-        return f"top_k {g.top_k} is above 8"
+    if g.num_experts > 64:
+        return f"num_experts {g.num_experts} is above 64"
     return None
 
 

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from torch import Tensor
 
 from ostro.kernels.native import NativeContext, PackedExperts
+from ostro.model import StepOptions
 from ostro.weights.expert_pool import ExpertPool
 
 
@@ -23,10 +24,14 @@ class RoutedExperts:
         for index, layer in enumerate(layers):
             pool.add_layer(index, layer.experts)
 
-    def make_ready(self, layer: int, x_TD: Tensor) -> None:
+    def make_ready(self, layer: int, x_TD: Tensor, options: StepOptions | None) -> None:
         """Bring the experts that ``layer`` chooses for ``[T, D]`` into memory."""
         if layer == 0:
             self.pool.metrics.tokens += x_TD.shape[0]
-        self.pool.hold(layer, self._context.route(self._layers[layer], x_TD))
+        self.pool.hold(layer, self._route(layer, x_TD, options))
         if layer + 1 < len(self._layers):
-            self.pool.prefetch(layer + 1, self._context.route(self._layers[layer + 1], x_TD))
+            self.pool.prefetch(layer + 1, self._route(layer + 1, x_TD, options))
+
+    def _route(self, layer: int, x_TD: Tensor, options: StepOptions | None) -> list[int]:
+        steering = None if options is None else options.native_rules(layer)
+        return self._context.route(self._layers[layer], x_TD, steering)

@@ -74,13 +74,15 @@ int32_t ostro_attention_layer(ostro_context* context, const ostro_attention* lay
 }
 
 int32_t ostro_experts_layer(ostro_context* context, const ostro_experts* layer, int64_t rows,
-                            float* x, int32_t* chosen, float* weights, uint8_t* missing) {
-  return context->compute.experts_layer(*context, *layer, rows, x, chosen, weights, missing);
+                            const ostro_steering* steering, float* x, int32_t* chosen,
+                            float* weights, uint8_t* missing) {
+  return context->compute.experts_layer(*context, *layer, rows, steering, x, chosen, weights,
+                                        missing);
 }
 
 int32_t ostro_route(ostro_context* context, const ostro_experts* layer, int64_t rows,
-                    const float* x, int32_t* chosen) {
-  return context->compute.route(*context, *layer, rows, x, chosen);
+                    const ostro_steering* steering, const float* x, int32_t* chosen) {
+  return context->compute.route(*context, *layer, rows, steering, x, chosen);
 }
 
 int32_t ostro_head(ostro_context* context, const float* norm, float eps, const ostro_matrix* head,

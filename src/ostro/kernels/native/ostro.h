@@ -5,7 +5,8 @@
  * context must not overlap. Activations are float32 rows, one after another.
  *
  * Letters in comments: T rows of a step, D model width, H query heads, N key/value heads, d head
- * width, E experts, K experts a row uses, F feed-forward width, V vocabulary.
+ * width, E experts, K experts a row uses (of a step: the most that any of its rows uses), F
+ * feed-forward width, V vocabulary.
  */
 #ifndef OSTRO_H
 #define OSTRO_H
@@ -23,7 +24,7 @@ extern "C" {
 #endif
 
 /* Raised with every change of this file that a caller must know of. */
-#define OSTRO_ABI 6
+#define OSTRO_ABI 7
 OSTRO_API int32_t ostro_abi(void);
 
 /* ---- context: threads, scratch memory, and the instruction set ---- */
@@ -38,7 +39,7 @@ OSTRO_API const char* ostro_instruction_set(const ostro_context* context);
 /* ---- weights ---- */
 
 /* Widths of a model that layers take: D and F are multiples of 8, d of 16; D is at most 32768, d at
- * most 256, K at most 8. Rows of a quantised matrix are whole blocks. */
+ * most 256, E at most 64. Rows of a quantised matrix are whole blocks. */
 
 /* A packed matrix [rows, columns]; `type` is GGUF's number. data NULL: not in memory yet. */
 typedef struct {
@@ -125,16 +126,34 @@ typedef struct {
   int32_t precise; /* Rows for gate and up in two parts of 8 bits, see Precision in forms.h. */
 } ostro_experts;
 
+/* What somebody wants of a layer's router. Expert e is bit e of a set. Every forced expert is
+ * allowed and there are at most top_k of them; at least top_k are allowed. */
+typedef struct {
+  uint64_t allowed;     /* Experts that may be chosen. */
+  uint64_t forced;      /* Experts that are chosen whatever their logits. */
+  const float* factors; /* [E] What weights are multiplied by, after the softmax; NULL: nothing. */
+  int32_t top_k;
+} ostro_rule;
+
+/* Which rule holds for which row of a step; rows whose rule is -1 are routed as the layer says.
+ * `slots` is K of the step, no less than any row's top_k. */
+typedef struct {
+  const int32_t* rule_of_row; /* [T] */
+  const ostro_rule* rules;
+  int32_t slots;
+} ostro_steering;
+
 /* x += sum over k of weight_k * expert_k(norm(x)). Writes the chosen experts [T, K] and their
- * weights, where these are not NULL. If an expert that is needed has no data, nothing is computed:
- * missing[e] is set to 1 for each and their number is returned. -1 if memory is short. */
+ * weights, where these are not NULL; a slot that a row does not use has expert -1 and weight 0. If
+ * an expert that is needed has no data, nothing is computed: missing[e] is set to 1 for each and
+ * their number is returned. -1 if memory is short. `steering` is NULL where nobody steers. */
 OSTRO_API int32_t ostro_experts_layer(ostro_context* context, const ostro_experts* layer,
-                                      int64_t rows, float* x, int32_t* chosen, float* weights,
-                                      uint8_t* missing);
+                                      int64_t rows, const ostro_steering* steering, float* x,
+                                      int32_t* chosen, float* weights, uint8_t* missing);
 
 /* The experts [T, K] that a layer would choose for x. -1 if memory is short. */
 OSTRO_API int32_t ostro_route(ostro_context* context, const ostro_experts* layer, int64_t rows,
-                              const float* x, int32_t* chosen);
+                              const ostro_steering* steering, const float* x, int32_t* chosen);
 
 /* logits [T, V] = head(norm(x)). */
 OSTRO_API int32_t ostro_head(ostro_context* context, const float* norm, float eps,

@@ -18,25 +18,27 @@ int64_t hidden_step(const ostro_expert& expert, int64_t tokens) {
   return std::clamp(rows / unit * unit, unit, kMostHiddenStep);
 }
 
-// The (row, slot) pairs of a step sorted by expert: pair = row * K + slot.
+// The (row, slot) pairs of a step sorted by expert: pair = row * K + slot. Unused slots have none.
 struct Sorted {
   int32_t* pairs;   // [T * K] the pair at each place.
-  int32_t* places;  // [T * K] the place of each pair.
+  int32_t* places;  // [T * K] the place of each pair; -1 for an unused slot.
   int64_t* starts;  // [E + 1]
   int32_t* active;  // Experts that have pairs.
   int64_t count = 0;
 
   void sort(const int32_t* chosen, int64_t pairs_in_all, int num_experts) {
     std::fill_n(starts, num_experts + 1, 0);
-    for (int64_t p = 0; p < pairs_in_all; ++p) ++starts[chosen[p] + 1];
+    for (int64_t p = 0; p < pairs_in_all; ++p) {
+      if (chosen[p] >= 0) ++starts[chosen[p] + 1];
+    }
     for (int e = 0; e < num_experts; ++e) {
       if (starts[e + 1]) active[count++] = e;
       starts[e + 1] += starts[e];
     }
     // Filling moves every start to its end, which is the next one's start.
     for (int64_t p = 0; p < pairs_in_all; ++p) {
-      places[p] = static_cast<int32_t>(starts[chosen[p]]++);
-      pairs[places[p]] = static_cast<int32_t>(p);
+      places[p] = chosen[p] < 0 ? -1 : static_cast<int32_t>(starts[chosen[p]]++);
+      if (places[p] >= 0) pairs[places[p]] = static_cast<int32_t>(p);
     }
     for (int e = num_experts; e > 0; --e) starts[e] = starts[e - 1];
     starts[0] = 0;
@@ -45,6 +47,7 @@ struct Sorted {
 
 struct Experts {
   const ostro_experts& layer;
+  int64_t slots;        // K of the step.
   const Forms& normed;  // [T]
   const Forms& hidden;  // [T * K] in sorted order, as are the outputs.
   int64_t hidden_step;
@@ -66,7 +69,7 @@ void hidden_piece(const Experts& e, int64_t active, int64_t piece) {
   const int64_t tile = std::min(tile_rows(expert.gate, e.normed), tile_rows(expert.up, e.normed));
   for (int64_t at = e.first(active); at < e.last(active); at += tile) {
     const int64_t count = std::min(tile, e.last(active) - at);
-    const auto row_at = [&](int64_t i) { return e.sorted.pairs[at + i] / e.layer.top_k; };
+    const auto row_at = [&](int64_t i) { return e.sorted.pairs[at + i] / e.slots; };
     multiply_tile(expert.gate, group, groups, e.normed, count, row_at, gate, kMostHiddenStep);
     multiply_tile(expert.up, group, groups, e.normed, count, row_at, up, kMostHiddenStep);
     for (int64_t i = 0; i < count; ++i) {
@@ -82,15 +85,17 @@ void down_piece(const Experts& e, int64_t active, int64_t step, int64_t piece) {
   multiply_piece(down, step, piece, e.hidden, e.first(active), e.last(active), e.outputs);
 }
 
-// x += w_0 y_0 + w_1 y_1 + ..., in the order of the slots.
+// x += w_0 y_0 + w_1 y_1 + ..., in the order of the slots; those that are unused come last.
 void add_outputs(const Experts& e, int64_t row, const float* weights, float* x) {
-  const int64_t D = e.layer.dim, top_k = e.layer.top_k;
-  const auto output = [&](int64_t k) { return e.outputs + e.sorted.places[row * top_k + k] * D; };
-  weights += row * top_k;
+  const int64_t D = e.layer.dim;
+  const int32_t* places = e.sorted.places + row * e.slots;
+  const int64_t used = std::find(places, places + e.slots, -1) - places;
+  const auto output = [&](int64_t k) { return e.outputs + places[k] * D; };
+  weights += row * e.slots;
   x += row * D;
   for (int64_t i = 0; i < D; i += 8) {
     Floats total = _mm256_mul_ps(_mm256_loadu_ps(output(0) + i), spread(weights[0]));
-    for (int64_t k = 1; k < top_k; ++k) {
+    for (int64_t k = 1; k < used; ++k) {
       total = fma(_mm256_loadu_ps(output(k) + i), spread(weights[k]), total);
     }
     _mm256_storeu_ps(x + i, _mm256_add_ps(_mm256_loadu_ps(x + i), total));
@@ -98,8 +103,8 @@ void add_outputs(const Experts& e, int64_t row, const float* weights, float* x) 
 }
 
 // One row's experts; a dense layer has one and no router. `logits` has padded_rows(E) places.
-void route(const ostro_experts& layer, const float* h, float* logits, int32_t* chosen,
-           float* weights) {
+void route(const ostro_experts& layer, const ostro_rule& rule, int64_t slots, const float* h,
+           float* logits, int32_t* chosen, float* weights) {
   if (!layer.router) {
     *chosen = 0;
     *weights = 1;
@@ -110,7 +115,7 @@ void route(const ostro_experts& layer, const float* h, float* logits, int32_t* c
   const uint8_t* row[] = {reinterpret_cast<const uint8_t*>(h)};
   multiply(router, 0, group_count(layer.num_experts), row, 1, logits,
            padded_rows(layer.num_experts));
-  choose(logits, layer.num_experts, layer.top_k, chosen, weights);
+  choose(logits, rule, slots, chosen, weights);
 }
 
 int count_missing(const ostro_experts& layer, const Sorted& sorted, uint8_t* missing) {
@@ -126,13 +131,15 @@ int count_missing(const ostro_experts& layer, const Sorted& sorted, uint8_t* mis
 
 }  // namespace
 
-int32_t experts_layer(ostro_context& context, const ostro_experts& layer, int64_t rows, float* x,
-                      int32_t* chosen, float* weights, uint8_t* missing) {
-  const int64_t D = layer.dim, E = layer.num_experts, K = layer.top_k, pairs = rows * K;
+int32_t experts_layer(ostro_context& context, const ostro_experts& layer, int64_t rows,
+                      const ostro_steering* steering, float* x, int32_t* chosen, float* weights,
+                      uint8_t* missing) {
+  const int64_t D = layer.dim, E = layer.num_experts, K = slots_of(layer, steering);
+  const int64_t pairs = rows * K;
   const ostro_expert& any = layer.experts[0];
   Forms normed({&any.gate, &any.up}, rows, layer.precise ? Precision::Twice : Precision::Once);
   Forms hidden({&any.down}, pairs, Precision::Once);
-  Experts e{layer, normed, hidden, hidden_step(any, rows), {}, nullptr};
+  Experts e{layer, K, normed, hidden, hidden_step(any, rows), {}, nullptr};
   uint8_t *normed_memory, *hidden_memory;
   float *logits, *own_weights;
   int32_t* own_chosen;
@@ -157,7 +164,8 @@ int32_t experts_layer(ostro_context& context, const ostro_experts& layer, int64_
     float h[kMostDim];
     rms_norm(x + row * D, layer.norm, D, layer.eps, h);
     normed.write(h, row);
-    route(layer, h, logits + row * padded_rows(E), chosen + row * K, weights + row * K);
+    route(layer, rule_of(layer, steering, row), K, h, logits + row * padded_rows(E),
+          chosen + row * K, weights + row * K);
   });
   e.sorted.sort(chosen, pairs, layer.num_experts);
   if (const int absent = count_missing(layer, e.sorted, missing)) return absent;
@@ -176,14 +184,15 @@ int32_t experts_layer(ostro_context& context, const ostro_experts& layer, int64_
 }
 
 int32_t route_rows(ostro_context& context, const ostro_experts& layer, int64_t rows,
-                   const float* x, int32_t* chosen) {
-  const int64_t D = layer.dim, E = layer.num_experts, K = layer.top_k;
+                   const ostro_steering* steering, const float* x, int32_t* chosen) {
+  const int64_t D = layer.dim, E = layer.num_experts, K = slots_of(layer, steering);
   float *logits, *weights;
   if (!context.scratch.reserve({{logits, rows * padded_rows(E)}, {weights, rows * K}})) return -1;
   context.pool.run(rows, [&](int64_t row, int) {
     float h[kMostDim];
     rms_norm(x + row * D, layer.norm, D, layer.eps, h);
-    route(layer, h, logits + row * padded_rows(E), chosen + row * K, weights + row * K);
+    route(layer, rule_of(layer, steering, row), K, h, logits + row * padded_rows(E),
+          chosen + row * K, weights + row * K);
   });
   return 0;
 }

@@ -9,11 +9,12 @@ namespace ostro::OSTRO_ISA {
 int32_t attention_layer(ostro_context& context, const ostro_attention& layer,
                         const ostro_step& step, const ostro_pages& pages, float* x);
 
-int32_t experts_layer(ostro_context& context, const ostro_experts& layer, int64_t rows, float* x,
-                      int32_t* chosen, float* weights, uint8_t* missing);
+int32_t experts_layer(ostro_context& context, const ostro_experts& layer, int64_t rows,
+                      const ostro_steering* steering, float* x, int32_t* chosen, float* weights,
+                      uint8_t* missing);
 
 int32_t route_rows(ostro_context& context, const ostro_experts& layer, int64_t rows,
-                   const float* x, int32_t* chosen);
+                   const ostro_steering* steering, const float* x, int32_t* chosen);
 
 int32_t head(ostro_context& context, const float* norm, float eps, const ostro_matrix& matrix,
              int64_t rows, const float* x, float* logits);
