@@ -72,12 +72,16 @@ class MistralTemplate:
             return list(self._tokenizer.encode_chat_completion(request).tokens)
         except MistralCommonException as error:
             raise OstroError(str(error)) from error
-        except (ValueError, RecursionError) as error:
+        except (ValueError, RuntimeError) as error:
+            if not any(message.tool_calls or message.role == "tool" for message in messages):
+                raise
             # It merges neighbours after its check, and reads JSON in calls and results.
             for message in merge_messages(messages):
                 check_answer(message, content_beside_calls=self._version == "v7")
-            reason = str(error).partition("\n")[0]
-            raise OstroError(f"a tool call or result can't be written as JSON: {reason}") from error
+            raise OstroError(
+                "the JSON of a tool call or result can't be written: it holds half a character,"
+                " too long a number, or is nested too deeply"
+            ) from error
 
 
 def _request(messages: Sequence[Message], tools: Sequence[Tool]) -> Any:
