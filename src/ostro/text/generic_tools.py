@@ -11,6 +11,7 @@ from dataclasses import replace
 from itertools import groupby
 from typing import Any
 
+from ostro.errors import OstroError
 from ostro.text.call_forms import GENERIC
 from ostro.text.json_text import value_or_text
 from ostro.text.messages import Message, ToolCall
@@ -88,4 +89,7 @@ def _result(message: Message, names: Mapping[str, str]) -> Message:
 
 def _json(value: Any) -> str:
     """Nothing that a user wrote can end the marks that stand around it."""
-    return json.dumps(value, ensure_ascii=False).replace("</tool_", "<\\/tool_")
+    try:
+        return json.dumps(value, ensure_ascii=False).replace("</tool_", "<\\/tool_")
+    except RecursionError:
+        raise OstroError("a tool call, result or schema is nested too deeply") from None
