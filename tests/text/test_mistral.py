@@ -157,6 +157,7 @@ def test_a_bare_file_name_is_told_by_its_pieces(tmp_path: Path, v3) -> None:
         assert len(ids) == expected
 
 
-def test_tool_messages_are_refused_in_words(v1) -> None:
-    with pytest.raises(OstroError, match="tool"):
-        v1.encode_chat([Message("tool", "x"), Message("user", "y")])
+def test_results_become_plain_messages_where_there_is_no_format_for_them(v1) -> None:
+    ids = v1.encode_chat([Message("tool", "x"), Message("user", "y")])
+    response = '<tool_response>\n{"content": "x"}\n</tool_response>'
+    assert v1.decode(ids) == f"[INST] {response}\n\ny [/INST]"

@@ -25,6 +25,7 @@ from ostro.text.messages import Message, parse_messages
 from ostro.text.raw_prompt import encode_raw
 from ostro.text.safe_prompt import with_safe_prompt
 from ostro.text.tokenizer import Tokenizer
+from ostro.text.tools import AUTO, Tool, ToolChoice
 from ostro.weights.expert_pool import PoolMetrics
 
 Messages = Sequence[Message | Mapping[str, Any]]
@@ -210,11 +211,18 @@ class LLM:
         bos = self.tokenizer.bos_id
         return [bos, *ids] if self.tokenizer.adds_bos and bos is not None else ids
 
-    def encode_chat(self, messages: Sequence[Message], *, safe_prompt: bool = False) -> list[int]:
-        """Token ids of a conversation up to the answer."""
+    def encode_chat(
+        self,
+        messages: Sequence[Message],
+        *,
+        safe_prompt: bool = False,
+        tools: Sequence[Tool] = (),
+        tool_choice: ToolChoice = AUTO,
+    ) -> list[int]:
+        """Token ids of a conversation up to the answer; the model is shown ``tools``."""
         if safe_prompt:
             messages = with_safe_prompt(messages)
-        return self.tokenizer.encode_chat(messages)
+        return self.tokenizer.encode_chat(messages, tools, tool_choice)
 
     def _stream(self, request: Request, timer: Timer) -> Iterator[Piece]:
         if request.params.n != 1:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any, NoReturn
 
-from jinja2 import TemplateError, nodes
+from jinja2 import TemplateError, meta, nodes
 from jinja2.exceptions import SecurityError
 from jinja2.ext import Extension, loopcontrols
 from jinja2.parser import Parser
@@ -32,9 +32,7 @@ def compile_template(source: str) -> Render:
     Both raise :class:`~ostro.errors.OstroError` for a template that is wrong, runs for too long,
     tries to run code, or refuses what it was given.
     """
-    environment = _Sandbox(
-        trim_blocks=True, lstrip_blocks=True, extensions=[loopcontrols, _GenerationBlocks]
-    )
+    environment = _environment()
     environment.filters["tojson"] = _to_json
     # A name that no template can know, so that none can replace the counter.
     step = f"step_{secrets.token_hex(8)}"
@@ -55,6 +53,12 @@ def compile_template(source: str) -> Render:
             raise OstroError(f"the model's chat template fails: {_line(error)}") from error
 
     return render
+
+
+def free_variables(source: str) -> frozenset[str]:
+    """Names that a valid template takes from outside."""
+    environment = _environment()
+    return frozenset(meta.find_undeclared_variables(environment.parse(source)))
 
 
 class _Refused(Exception):
@@ -116,6 +120,12 @@ class _GenerationBlocks(Extension):
     def parse(self, parser: Parser) -> list[nodes.Node]:
         next(parser.stream)
         return parser.parse_statements(("name:endgeneration",), drop_needle=True)
+
+
+def _environment() -> _Sandbox:
+    return _Sandbox(
+        trim_blocks=True, lstrip_blocks=True, extensions=[loopcontrols, _GenerationBlocks]
+    )
 
 
 def _refuse(message: object) -> NoReturn:

@@ -11,9 +11,12 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Literal
 
 from ostro.errors import CheckpointError, OstroError
+from ostro.text.call_forms import ToolFormat
+from ostro.text.message_order import check_answer, merge_messages
 from ostro.text.messages import Message
 from ostro.text.piece_tokenizer import PieceTokenizer, SpecialTokens
 from ostro.text.pieces import sentencepiece_bytes
+from ostro.text.tools import Tool
 
 if TYPE_CHECKING:
     from mistral_common.tokens.tokenizers.mistral import MistralTokenizer
@@ -49,37 +52,77 @@ class MistralCodec:
 
 
 class MistralTemplate:
-    """The official template of a tokenizer's version."""
+    """The official template of a tokenizer's version, which has its own rules for messages."""
 
     source = None
 
     def __init__(self, tokenizer: "MistralTokenizer[Any, Any, Any, Any, Any]") -> None:
         self._tokenizer = tokenizer
+        self._version = str(tokenizer.version.value)
+        # Versions from v11 on write a call as a name, [ARGS] and its arguments.
+        lists_calls = self._version in ("v2", "v3", "v7")
+        self.tool_format: ToolFormat | None = "mistral" if lists_calls else None
 
-    def encode(self, messages: Sequence[Message]) -> list[int]:
+    def encode(self, messages: Sequence[Message], tools: Sequence[Tool] = ()) -> list[int]:
         """Token ids as mistral-common makes them; its refusals keep their words."""
         from mistral_common.exceptions import MistralCommonException
-        from mistral_common.protocol.instruct.messages import (
-            AssistantMessage,
-            SystemMessage,
-            UserMessage,
-        )
-        from mistral_common.protocol.instruct.request import ChatCompletionRequest
 
-        if any(message.role == "tool" for message in messages):
-            raise OstroError("messages with the role 'tool' are not supported")
-        kinds: dict[str, Any] = {"system": SystemMessage, "user": UserMessage}
-        built = [
-            AssistantMessage(content=message.content, prefix=message.prefix)
-            if message.role == "assistant"
-            else kinds[message.role](content=message.content)
-            for message in messages
-        ]
         try:
-            request = ChatCompletionRequest(model="ostro", messages=built)
+            request = _request(messages, tools)
             return list(self._tokenizer.encode_chat_completion(request).tokens)
         except MistralCommonException as error:
             raise OstroError(str(error)) from error
+        except (ValueError, RuntimeError) as error:
+            if not any(message.tool_calls or message.role == "tool" for message in messages):
+                raise
+            # It merges neighbours after its check, and reads JSON in calls and results.
+            for message in merge_messages(messages):
+                check_answer(message, content_beside_calls=self._version == "v7")
+            raise OstroError(
+                "the JSON of a tool call or result can't be written: it holds half a character,"
+                " too long a number, or is nested too deeply"
+            ) from error
+
+
+def _request(messages: Sequence[Message], tools: Sequence[Tool]) -> Any:
+    """The request in mistral-common's own classes."""
+    from mistral_common.protocol.instruct import tool_calls
+    from mistral_common.protocol.instruct.request import ChatCompletionRequest
+
+    shown = [
+        tool_calls.Tool(
+            function=tool_calls.Function(
+                name=tool.name, description=tool.description, parameters=dict(tool.parameters)
+            )
+        )
+        for tool in tools
+    ]
+    return ChatCompletionRequest(
+        model="ostro", messages=list(map(_mistral_message, messages)), tools=shown or None
+    )
+
+
+def _mistral_message(message: Message) -> Any:
+    from mistral_common.protocol.instruct import messages, tool_calls
+
+    if message.role == "system":
+        return messages.SystemMessage(content=message.content)
+    if message.role == "user":
+        return messages.UserMessage(content=message.content)
+    if message.role == "tool":
+        return messages.ToolMessage(
+            content=message.content, tool_call_id=message.tool_call_id, name=message.name
+        )
+    calls = [
+        tool_calls.ToolCall(
+            id=call.id,
+            function=tool_calls.FunctionCall(name=call.name, arguments=call.arguments),
+        )
+        for call in message.tool_calls
+    ]
+    return messages.AssistantMessage(
+        content=message.content, tool_calls=calls or None, prefix=message.prefix
+    )
 
 
 def mistral_tokenizer(path: Path) -> PieceTokenizer:

@@ -1,14 +1,18 @@
 """A tokenizer put together from three parts: a codec, its special tokens, and a template."""
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
 from ostro.errors import OstroError
+from ostro.text.call_forms import ToolFormat
+from ostro.text.generic_tools import with_tools
 from ostro.text.message_order import check_messages
 from ostro.text.messages import Message
 from ostro.text.pieces import join_text
 from ostro.text.special_pieces import SpecialPieces
+from ostro.text.tools import AUTO, Tool, ToolChoice
 
 
 class Codec(Protocol):
@@ -34,15 +38,24 @@ class Codec(Protocol):
 
 
 class ChatTemplate(Protocol):
-    """A conversation, checked already, to token ids."""
+    """A conversation to token ids."""
 
     @property
     def source(self) -> str | None:
         """The template's text, where it has one."""
         ...
 
-    def encode(self, messages: Sequence[Message]) -> list[int]:
-        """Token ids up to where the assistant's next answer begins."""
+    @property
+    def tool_format(self) -> ToolFormat | None:
+        """How the template writes calls of functions; None if it can't, or not readably."""
+        ...
+
+    def encode(self, messages: Sequence[Message], tools: Sequence[Tool]) -> list[int]:
+        """Token ids up to where the assistant's next answer begins.
+
+        Conversations that the template can't write are an :class:`~ostro.errors.OstroError`.
+        Without a ``tool_format`` there are neither functions, calls nor results.
+        """
         ...
 
 
@@ -134,17 +147,33 @@ class PieceTokenizer:
             if number not in self._control
         ]
 
-    def encode_chat(self, messages: Sequence[Message]) -> list[int]:
+    @property
+    def tool_format(self) -> ToolFormat | None:
+        """How the template writes calls; None where they are put into plain messages."""
+        return None if self._template is None else self._template.tool_format
+
+    def encode_chat(
+        self,
+        messages: Sequence[Message],
+        tools: Sequence[Tool] = (),
+        tool_choice: ToolChoice = AUTO,
+    ) -> list[int]:
         """Token ids of a conversation, up to where the assistant's next answer begins."""
-        check_messages(messages)
         for message in messages:
-            _check_whole(message.content)
+            _check_message_whole(message)
+        # What must not be called is not shown.
+        shown = () if tool_choice.mode == "none" else tuple(tools)
+        for tool in shown:
+            _check_whole(json.dumps(tool.as_json(), ensure_ascii=False))
+        if self.tool_format is None:
+            check_messages(messages)
+            messages, shown = with_tools(messages, shown, tool_choice), ()
         if self._template is None:
             raise OstroError(
                 "this model has no chat template; continue a text instead (ostro generate), or put"
                 " the template beside the weights as chat_template.jinja"
             )
-        return self._template.encode(messages)
+        return self._template.encode(messages, shown)
 
     def decode(self, token_ids: Sequence[int]) -> str:
         """Text of ``token_ids``; special tokens give nothing, broken UTF-8 gives U+FFFD."""
@@ -157,6 +186,14 @@ class PieceTokenizer:
         # A model may have more ids than its tokenizer has pieces, to make its tables even.
         hidden = token_id in self._silent or token_id >= self.vocab_size
         return b"" if hidden else self._codec.token_bytes(token_id)
+
+
+def _check_message_whole(message: Message) -> None:
+    parts = [message.content, message.name, message.tool_call_id]
+    for call in message.tool_calls:
+        parts += [call.id, call.name, call.arguments]
+    for part in parts:
+        _check_whole(part or "")
 
 
 def _check_whole(text: str) -> None:

@@ -3,7 +3,9 @@
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
+from ostro.text.call_forms import ToolFormat
 from ostro.text.messages import Message
+from ostro.text.tools import AUTO, Tool, ToolChoice
 
 
 class Tokenizer(Protocol):
@@ -49,6 +51,15 @@ class Tokenizer(Protocol):
         """Whether :meth:`encode_chat` works."""
         ...
 
+    @property
+    def tool_format(self) -> ToolFormat | None:
+        """How the model's own template writes calls of functions.
+
+        None where it has no way of its own that ostro can read: then functions, calls and results
+        are put into plain messages (:mod:`ostro.text.generic_tools`).
+        """
+        ...
+
     def encode(self, text: str, *, after_special: bool = False) -> list[int]:
         """Token ids of ``text`` alone: no BOS, and text like ``</s>`` stays text.
 
@@ -57,10 +68,16 @@ class Tokenizer(Protocol):
         """
         ...
 
-    def encode_chat(self, messages: Sequence[Message]) -> list[int]:
+    def encode_chat(
+        self,
+        messages: Sequence[Message],
+        tools: Sequence[Tool] = (),
+        tool_choice: ToolChoice = AUTO,
+    ) -> list[int]:
         """Token ids of a conversation, up to where the assistant's next answer begins.
 
-        Raises :class:`~ostro.errors.OstroError` for a wrong order of messages or no template.
+        The model is shown ``tools`` unless the choice is that none be called. Raises
+        :class:`~ostro.errors.OstroError` for a wrong order of messages or no template.
         """
         ...
 
