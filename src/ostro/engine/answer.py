@@ -8,8 +8,9 @@ from ostro.engine.answer_text import AnswerText
 from ostro.engine.completion import Timer
 from ostro.engine.lookup import PromptLookup
 from ostro.engine.prefix_tree import Node
-from ostro.engine.request import Piece, Request
+from ostro.engine.request import Piece, PromptReport, Request
 from ostro.engine.sampling import Sampler
+from ostro.model.step_options import RowOptions
 
 
 @dataclass(eq=False)
@@ -24,6 +25,10 @@ class Answer:
     """The most tokens that prompt and answer may have together."""
     tokens: list[int]
     """The prompt, then what was generated."""
+    options: RowOptions | None = None
+    """How the model computes its tokens, where it is not as usual. Keys and values depend on it."""
+    report: PromptReport | None = None
+    """What was asked about the prompt, as it is read."""
     number: int = -1
     """Which of all answers it is, in order of arrival."""
     deadline: int = 0
@@ -51,6 +56,11 @@ class Answer:
     def prompt_length(self) -> int:
         """Tokens of the prompt."""
         return len(self.request.prompt_ids)
+
+    @property
+    def reads_all(self) -> bool:
+        """Whether its prompt is computed whole, whatever is known of it already."""
+        return self.report is not None
 
     @property
     def ends(self) -> frozenset[int]:

@@ -2,10 +2,11 @@
 
 import time
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from ostro.engine.request import FinishReason, Piece
+from ostro.engine.logprobs import TokenLogprobs
+from ostro.engine.request import FinishReason, Piece, PromptReport, TokenRouting
 
 
 @dataclass
@@ -46,32 +47,42 @@ class Completion:
     tokens_per_second: float
     """Decoding alone, without the time of the prompt."""
     model: str
+    logprobs: list[TokenLogprobs] | None = None
+    """Of every generated token, EOS too, if they were asked for; so is all that follows."""
+    routing: list[TokenRouting] | None = None
+    """Of every generated token: the experts of the step that chose it."""
+    prompt: PromptReport | None = None
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values, for JSON."""
-        return dict(vars(self))
+        """Plain values, for JSON; what was not asked for is left out."""
+        values = {name: value for name, value in vars(self).items() if value is not None}
+        if self.logprobs is not None:
+            values["logprobs"] = [asdict(logprobs) for logprobs in self.logprobs]
+        if self.routing is not None:
+            values["routing"] = [routing.to_dict() for routing in self.routing]
+        if self.prompt is not None:
+            values["prompt"] = self.prompt.to_dict()
+        return values
 
 
 def complete(
     pieces: Iterable[Piece], timer: Timer, *, prompt_tokens: int, eos: Collection[int], model: str
 ) -> Completion:
     """Gather an answer. The EOS token counts as generated but is not among ``token_ids``."""
-    texts: list[str] = []
-    ids: list[int] = []
-    reason: FinishReason = "length"
-    for piece in pieces:
-        texts.append(piece.text)
-        if piece.token_id is not None:
-            ids.append(piece.token_id)
-        reason = piece.finish_reason or reason
+    pieces = list(pieces)
+    ids = [piece.token_id for piece in pieces]
+    reasons = [piece.finish_reason for piece in pieces if piece.finish_reason]
     visible = ids[:-1] if ids and ids[-1] in eos else ids
     return Completion(
-        text="".join(texts),
+        text="".join(piece.text for piece in pieces),
         token_ids=visible,
         prompt_tokens=prompt_tokens,
         completion_tokens=len(ids),
-        finish_reason=reason,
+        finish_reason=reasons[-1] if reasons else "length",
         seconds=timer.last,
         tokens_per_second=timer.tokens_per_second,
         model=model,
+        logprobs=[p.logprobs for p in pieces if p.logprobs is not None] or None,
+        routing=[p.routing for p in pieces if p.routing is not None] or None,
+        prompt=next((p.prompt for p in pieces if p.prompt is not None), None),
     )

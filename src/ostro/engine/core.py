@@ -9,7 +9,6 @@ from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import torch
-from torch import Tensor
 
 from ostro.config import WEIGHT_TYPES, kv_bytes_per_token
 from ostro.config.arithmetic import expert_bytes, weight_bytes
@@ -17,14 +16,16 @@ from ostro.engine.answer import Answer
 from ostro.engine.answer_text import AnswerText
 from ostro.engine.pages import PagePool, pages_for
 from ostro.engine.prefix_tree import PrefixTree
-from ostro.engine.request import FinishReason, Piece, Request
-from ostro.engine.runner import PartResult, Runner
+from ostro.engine.request import PromptReport, Request
+from ostro.engine.runner import PartResult, Row, Runner
 from ostro.engine.sampling import Sampler
 from ostro.engine.scheduler import Part, Scheduler, StepBudget
 from ostro.engine.speculation import Speculator
 from ostro.engine.step_cost import WeightBytes
+from ostro.engine.writer import Writer
 from ostro.errors import OstroError
 from ostro.model import PAGE_SLOTS, Mixtral, PagedKVCache
+from ostro.model.step_options import row_options
 from ostro.text.tokenizer import Tokenizer
 
 
@@ -63,7 +64,7 @@ class EngineCore:
         )
         self.pool = PagePool(num_pages)
         self.tree = PrefixTree(self.pool)
-        self.runner = Runner(model, self.cache)
+        self.runner, self.writer = Runner(model, self.cache), Writer(model.kernels)
         self.speculator = Speculator(_weight_bytes(model)) if speculate else None
         self.scheduler = Scheduler(
             self.pool, self.tree, budget or StepBudget(), self.cache.copy_page
@@ -148,25 +149,29 @@ class EngineCore:
         if speculator is not None:
             first = result.parts[0].part
             right = slice(0, first.answer.computed - first.begin)  # Without drafts that were wrong.
-            speculator.observe(result.num_rows, result.seconds, result.chosen_LTK, right)
+            is_usual = all(part.answer.options is None for part in parts)
+            chosen = result.chosen_LTK if is_usual else None
+            speculator.observe(result.num_rows, result.seconds, chosen, right)
         return touched
 
     def _advance(self, result: PartResult) -> list[Answer]:
         """Choose the part's next tokens; the answers that got something."""
-        part, logits = result.part, result.logits
-        answer = part.answer
+        part, answer = result.part, result.part.answer
+        if part.reads:
+            self.writer.read(result)
         if not part.chooses:
             self.scheduler.commit(answer, part.end)
             return []
         drafts, answer.drafts = answer.drafts, []
+        rows = result.choosing(1 + len(drafts))
         self.scheduler.commit(answer, len(answer.tokens))
         siblings, answer.siblings = _unfinished(answer.siblings), []
         for sibling in siblings:
             self.scheduler.add_sibling(sibling, answer)
         touched = [answer, *siblings]
         for one in touched:
-            self._choose(one, logits[0])
-        for draft, row in zip(drafts, logits[1:], strict=True):
+            self._choose(one, rows[0])
+        for draft, row in zip(drafts, rows[1:], strict=True):
             if answer.is_finished or answer.tokens[-1] != draft:
                 break
             self.scheduler.commit(answer, len(answer.tokens))
@@ -176,33 +181,17 @@ class EngineCore:
             self.speculator.right += answer.computed - part.end + len(drafts)
         return touched
 
-    def _choose(self, answer: Answer, logits_V: Tensor) -> None:
+    def _choose(self, answer: Answer, row: Row) -> None:
         """Choose one token; a mistake ends this answer and no other."""
         try:
-            token = answer.sampler.sample(logits_V, answer.tokens)
-            if self.speculator is not None:
-                self.speculator.chosen(answer, token)
-            answer.tokens.append(token)
-            piece = self._piece(answer, token)
+            piece = self.writer.write(answer, row)
         except Exception as error:
             self._fail(answer, error)
             return
-        answer.timer.token()
-        answer.pieces.append(piece)
+        if self.speculator is not None:
+            self.speculator.chosen(answer)
         if piece.finish_reason:
             self._finish(answer)
-
-    def _piece(self, answer: Answer, token: int) -> Piece:
-        reason: FinishReason | None = None
-        if token in answer.sampler.ends:
-            text, reason = answer.text.rest(), "stop"
-        else:
-            text = answer.text.add(token)
-            if answer.text.stopped:
-                reason = "stop"
-            elif len(answer.tokens) >= answer.limit:
-                text, reason = text + answer.text.rest(), "length"
-        return Piece(text, token, reason, answer.choice)
 
     # ---- beginning and end ----
 
@@ -220,6 +209,8 @@ class EngineCore:
         return Answer(
             request,
             choice,
+            options=row_options(self.model.geometry, request.steering),
+            report=PromptReport() if request.reads_all and choice == 0 else None,
             sampler=sampler,
             text=AnswerText(self.tokenizer, params.stop, mid_text=request.mid_text),
             limit=len(request.prompt_ids) + min(room, params.max_tokens or room),
@@ -239,6 +230,8 @@ class EngineCore:
             bad = next(token for token in ids if not 0 <= token < size)
             raise OstroError(f"token id {bad} is not in the vocabulary of {size}")
         request.params.check_vocabulary(size)
+        if (request.routing or request.prompt_routing) and not self.model.geometry.is_sparse:
+            raise OstroError("this model is dense and has no router; leave routing out")
 
     def _fail(self, answer: Answer, error: Exception) -> None:
         for one in (*_unfinished(answer.siblings), answer):

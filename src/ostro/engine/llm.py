@@ -19,6 +19,7 @@ from ostro.engine.scheduler import StepBudget
 from ostro.engine.session import Session
 from ostro.errors import OstroError
 from ostro.model import Mixtral
+from ostro.model.steering import Steering, parse_steering
 from ostro.runtime.progress import Progress, TerminalProgress
 from ostro.runtime.settings import Settings
 from ostro.text.messages import Message, parse_messages
@@ -99,19 +100,19 @@ class LLM:
         """Bytes of keys and values in use."""
         return self.core.cache_bytes if self.has_tokenizer else 0
 
-    def chat(self, messages: Messages, *, safe_prompt: bool = False, **sampling: Any) -> Completion:
-        """Answer a conversation. ``sampling`` are the fields of :class:`SamplingParams`.
+    def chat(self, messages: Messages, **options: Any) -> Completion:
+        """Answer a conversation. ``options`` are those of :meth:`request`.
 
         Where the last message is the assistant's with ``prefix``, the text begins with it.
         """
         parsed = parse_messages(messages)
-        completion = self._complete(self.request(parsed, safe_prompt=safe_prompt, **sampling))
+        completion = self._complete(self.request(parsed, **options))
         prefix = parsed[-1].content if parsed[-1].prefix else ""
         return replace(completion, text=prefix + completion.text)
 
-    def generate(self, text: str, *, raw: bool = False, **sampling: Any) -> Completion:
-        """Continue ``text``; with ``raw``, ``<s>`` and ``</s>`` in it are BOS and EOS."""
-        return self._complete(self.request(text, raw=raw, **sampling))
+    def generate(self, text: str, **options: Any) -> Completion:
+        """Continue ``text``. ``options`` are those of :meth:`request`."""
+        return self._complete(self.request(text, **options))
 
     def batch(
         self,
@@ -159,12 +160,17 @@ class LLM:
         *,
         raw: bool = False,
         safe_prompt: bool = False,
+        routing: bool = False,
+        prompt_routing: bool = False,
+        steering: Steering | Mapping[str, Any] | None = None,
         **sampling: Any,
     ) -> Request:
         """A text to continue, or messages to answer, as the engine takes it.
 
-        With ``raw``, ``<s>`` and ``</s>`` in a text are BOS and EOS. ``sampling`` are the fields of
-        :class:`SamplingParams`.
+        With ``raw``, ``<s>`` and ``</s>`` in a text are BOS and EOS. ``routing`` and
+        ``prompt_routing`` ask which experts the tokens took, and ``steering`` says which they
+        should (:func:`ostro.model.steering.parse_steering` tells the form of a mapping).
+        ``sampling`` are the fields of :class:`SamplingParams`.
         """
         if isinstance(prompt, str):
             ids, mid_text = self.encode(prompt, raw=raw), not raw
@@ -172,7 +178,16 @@ class LLM:
             messages = parse_messages(prompt)
             ids = self.encode_chat(messages, safe_prompt=safe_prompt)
             mid_text = messages[-1].prefix
-        return Request(prompt_ids=ids, params=SamplingParams.of(**sampling), mid_text=mid_text)
+        if isinstance(steering, Mapping):
+            steering = parse_steering(steering)
+        return Request(
+            prompt_ids=ids,
+            params=SamplingParams.of(**sampling),
+            mid_text=mid_text,
+            routing=routing,
+            prompt_routing=prompt_routing,
+            steering=steering,
+        )
 
     def gather(self, answer: Answer, pieces: Iterable[Piece]) -> Completion:
         """The whole of an answer, from its pieces among ``pieces``."""

@@ -1,10 +1,14 @@
 """What is asked of the engine, and what it gives back, token by token."""
 
-from collections.abc import Hashable, Sequence
-from dataclasses import dataclass, field
-from typing import Literal
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
 
+from torch import Tensor
+
+from ostro.engine.logprobs import TokenLogprobs
 from ostro.engine.params import SamplingParams
+from ostro.model.steering import Steering
 
 FinishReason = Literal["stop", "length"]
 
@@ -17,18 +21,51 @@ class Request:
     params: SamplingParams = field(default_factory=SamplingParams)
     mid_text: bool = False
     """Whether an answer continues a text, so that a space in front of it stays."""
-    use_cache: bool = True
-    """Whether keys and values that are known from earlier requests may be taken."""
+    routing: bool = False
+    """Whether to tell which experts chose each token of the answers."""
+    prompt_routing: bool = False
+    """Whether to tell which experts read each token of the prompt."""
+    steering: Steering | None = None
+    """What is wanted of the router."""
 
     @property
-    def cacheable(self) -> bool:
-        """Whether later requests may take this one's keys and values."""
-        return True
+    def reads_all(self) -> bool:
+        """Whether something is wanted of every token of the prompt, also of those known already."""
+        return self.prompt_routing or self.params.prompt_logprobs is not None
 
-    @property
-    def namespace(self) -> Hashable:
-        """What keys and values depend on beside the tokens."""
-        return None
+
+@dataclass(frozen=True, eq=False)
+class TokenRouting:
+    """The experts that one row of a step chose, best first, and their weights, layer by layer."""
+
+    experts_LK: Tensor
+    """Expert -1 stands in slots that the row did not use."""
+    weights_LK: Tensor
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values: for each layer the experts, and their weights."""
+        used = [[expert for expert in row if expert >= 0] for row in self.experts_LK.tolist()]
+        weights = self.weights_LK.tolist()
+        return {
+            "experts": used,
+            "weights": [row[: len(experts)] for row, experts in zip(weights, used, strict=True)],
+        }
+
+
+@dataclass
+class PromptReport:
+    """What was asked about the tokens of a prompt."""
+
+    logprobs: list[TokenLogprobs] = field(default_factory=list)
+    """From the second token on, since the first follows nothing."""
+    routing: list[TokenRouting] = field(default_factory=list)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values."""
+        return {
+            "logprobs": [asdict(logprobs) for logprobs in self.logprobs],
+            "routing": [routing.to_dict() for routing in self.routing],
+        }
 
 
 @dataclass(frozen=True)
@@ -36,8 +73,12 @@ class Piece:
     """What one token brought: whole characters, perhaps none yet."""
 
     text: str
-    token_id: int | None
-    """None in the last piece if it only releases text that was held back."""
+    token_id: int
     finish_reason: FinishReason | None = None
     choice: int = 0
     """Which of the request's answers this belongs to."""
+    logprobs: TokenLogprobs | None = None
+    routing: TokenRouting | None = None
+    """Of the step that chose the token: it read the token before."""
+    prompt: PromptReport | None = None
+    """With the first piece of the first answer, if something was asked about the prompt."""

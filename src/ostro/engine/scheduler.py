@@ -57,6 +57,24 @@ class Part:
         """Whether the next token can be chosen after this step."""
         return self.end >= len(self.answer.tokens)
 
+    @property
+    def reads(self) -> bool:
+        """Whether something is wanted of all its tokens, since they are the prompt's."""
+        return self.answer.reads_all and self.begin < self.answer.prompt_length
+
+    @property
+    def num_logits(self) -> int:
+        """Of how many of its last tokens logits are wanted."""
+        if self.reads and self.answer.request.params.prompt_logprobs is not None:
+            return self.count
+        return 1 + self.end - len(self.answer.tokens) if self.chooses else 0
+
+    @property
+    def wants_routing(self) -> bool:
+        """Whether the choice of experts is wanted."""
+        request = self.answer.request
+        return (self.reads and request.prompt_routing) or (self.chooses and request.routing)
+
 
 class Scheduler:
     """Answers that wait, answers that run, and the pages that the running ones hold."""
@@ -179,7 +197,8 @@ class Scheduler:
             self._adopt(answer)
             if self._is_claimed(answer, claimed):
                 continue
-            count = _whole_pages(answer, min(answer.remaining, budget))
+            most = min(budget, _MOST_LOGITS) if answer.reads_all else budget
+            count = _whole_pages(answer, min(answer.remaining, most))
             parts.append(Part(answer, answer.computed, count))
             budget -= count
         return parts
@@ -207,9 +226,9 @@ class Scheduler:
     def _find_pages(self, answer: Answer) -> bool:
         """Known pages for the beginning of an answer's tokens, and free ones for the rest."""
         pages: list[int] = []
-        answer.node = self.tree.root(answer.request.namespace) if answer.request.cacheable else None
+        answer.node = self.tree.root(answer.options)
         partial, known = None, 0
-        if answer.node is not None and answer.request.use_cache:
+        if not answer.reads_all:
             # The last token is always computed, since its logits are wanted.
             match = self.tree.match(answer.tokens[:-1], answer.node)
             pages = [node.page for node in match.nodes]
@@ -232,7 +251,7 @@ class Scheduler:
 
     def _adopt(self, answer: Answer) -> None:
         """Take pages that others have computed since the answer was let in."""
-        if answer.node is None or not answer.request.use_cache or answer.computed % PAGE_SLOTS:
+        if answer.node is None or answer.reads_all or answer.computed % PAGE_SLOTS:
             return
         while answer.remaining > PAGE_SLOTS:
             node = self.tree.next(answer.node, answer.tokens, answer.computed)
@@ -249,7 +268,7 @@ class Scheduler:
         next_page = answer.tokens[answer.computed : answer.computed + PAGE_SLOTS]
         key = answer.node, tuple(next_page)
         if key in claimed:
-            return answer.request.use_cache
+            return not answer.reads_all
         claimed.add(key)
         return False
 
@@ -281,6 +300,9 @@ class Scheduler:
         self.pool.release((answer.pages[index],))
         answer.pages[index] = page
 
+
+# Logits of so many rows fit into the workspace that the memory plan knows of.
+_MOST_LOGITS = 32
 
 _arrival = attrgetter("number")
 _deadline = attrgetter("deadline", "number")

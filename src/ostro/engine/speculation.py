@@ -103,11 +103,12 @@ class Speculator:
         for answer, depth in zip(answers, depths, strict=True):
             answer.drafts = answer.lookup.guess(depth)
 
-    def chosen(self, answer: Answer, token: int) -> None:
-        """The answer's next token is ``token``: was the guess right?"""
-        answer.lookup.update()
-        if match := answer.lookup.match:
-            self.chances.observe(match, answer.lookup.guess(1) == [token])
+    def chosen(self, answer: Answer) -> None:
+        """The answer has a new last token: would it have been guessed?"""
+        lookup = answer.lookup
+        if match := lookup.match:  # The lookup does not know of the new token yet.
+            self.chances.observe(match, right=lookup.guess(1) == answer.tokens[-1:])
+        lookup.update()
 
     def observe(self, rows: int, seconds: float, chosen_LTK: Tensor | None, first: slice) -> None:
         """A step of so many rows took so long.
