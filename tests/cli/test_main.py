@@ -11,7 +11,18 @@ from safetensors.torch import load_file, save_file
 
 import ostro
 
-COMMANDS = ("chat", "generate", "plan", "convert", "upcycle", "pull", "list", "remove", "verify")
+COMMANDS = (
+    "chat",
+    "generate",
+    "plan",
+    "convert",
+    "upcycle",
+    "pull",
+    "list",
+    "remove",
+    "verify",
+    "key",
+)
 COUNT_MODULES = """
 import sys
 sys.argv = ["ostro", "--help"]

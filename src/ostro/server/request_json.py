@@ -6,7 +6,7 @@ refused here: a NaN, half of a surrogate pair, a key that comes twice.
 
 import json
 import re
-from collections.abc import Iterator
+from collections import Counter
 from typing import Any, NoReturn
 
 from ostro.server.errors import ApiError
@@ -42,7 +42,9 @@ def read_json(body: bytes, limits: Limits) -> Any:
         raise
     except ValueError:  # Python reads no integer of thousands of digits.
         raise _bad("the body holds a number of too many digits") from None
-    _check_values(value, limits, surrogates=_SURROGATE.search(body) is not None)
+    _check_nesting(value, limits)
+    if _SURROGATE.search(body):
+        _check_surrogates(value)
     return value
 
 
@@ -53,42 +55,31 @@ def check_size(size: int, limits: Limits) -> None:
         raise ApiError(413, message, code="body_too_large")
 
 
-def _check_values(value: Any, limits: Limits, *, surrogates: bool) -> None:
-    level = [value]
-    depth = 0
-    while level:
-        if surrogates and not all(_is_whole(part) for part in level):
-            raise _bad("a string holds half of a surrogate pair")
-        depth += any(isinstance(part, dict | list) for part in level)
-        if depth > limits.nesting:
-            raise _too_deep(limits)
-        level = [part for parent in level for part in _parts(parent, keys=surrogates)]
+def _check_nesting(value: Any, limits: Limits) -> None:
+    level = [[value]]
+    for _ in range(limits.nesting + 1):
+        level = [part for parent in level for part in _containers(parent)]
+    if level:
+        raise _too_deep(limits)
 
 
-def _parts(value: Any, *, keys: bool) -> Iterator[Any]:
-    if isinstance(value, dict):
-        yield from value.values()
-        if keys:
-            yield from value
-    elif isinstance(value, list):
-        yield from value
+def _containers(parent: Any) -> list[Any]:
+    parts = parent.values() if isinstance(parent, dict) else parent
+    return [part for part in parts if isinstance(part, dict | list)]
 
 
-def _is_whole(value: Any) -> bool:
-    if not isinstance(value, str):
-        return True
+def _check_surrogates(value: Any) -> None:
     try:
-        value.encode()
+        json.dumps(value, ensure_ascii=False).encode()
     except UnicodeEncodeError:
-        return False
-    return True
+        raise _bad("a string holds half of a surrogate pair") from None
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     values = dict(pairs)
     if len(values) < len(pairs):
-        seen: set[str] = set()
-        twice = next(key for key, _ in pairs if key in seen or seen.add(key))  # type: ignore[func-returns-value]
+        counts = Counter(key for key, _ in pairs)
+        twice = next(key for key, count in counts.items() if count > 1)
         raise _bad(f"an object has the key {twice[:100]!r} twice")
     return values
 
