@@ -196,9 +196,9 @@ class ToolCallReader:
     def _read_end(self) -> tuple[str, tuple[ToolCall, ...]]:
         """The closing mark may be missing: the JSON was whole."""
         rest = self._held.lstrip()
-        if rest.startswith(self._end):
+        if self._end and rest.startswith(self._end):
             self._held, self._state = rest.removeprefix(self._end), "after"
-        elif not self._end.startswith(rest):
+        elif not self._end or not self._end.startswith(rest):
             self._state = "after"
         return "", ()
 
