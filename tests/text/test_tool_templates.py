@@ -69,8 +69,9 @@ def test_content_beside_calls_is_for_templates_that_can_write_it() -> None:
     ]
     text = tokenizer_of("tagged").decode(tokenizer_of("tagged").encode_chat(both))
     assert "Wait.<tool_call>" in text
-    with pytest.raises(OstroError, match="either content or tool_calls"):
-        tokenizer_of("plain").encode_chat(both)
+    for name in ("plain", "bare", "mistral"):
+        with pytest.raises(OstroError, match="either content or tool_calls"):
+            tokenizer_of(name).encode_chat(both)
 
 
 @pytest.mark.parametrize("name", TEMPLATES)

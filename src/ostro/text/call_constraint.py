@@ -34,10 +34,9 @@ class CallConstraint:
 
         None where a call is required, may come after text, or begins with a control token.
         """
-        first = self.begin[0]
-        if self.required or self.anywhere or isinstance(first, int):
+        if self.required or self.anywhere or not isinstance(self.begin[0], str):
             return None
-        return f"(?s:{_not_beginning_with(first.strip())})"
+        return f"(?s:{_not_beginning_with(self.begin[0].strip())})"
 
 
 def call_constraint(
@@ -65,9 +64,10 @@ def call_constraint(
 
 def _parts(text: str, special: Mapping[str, int]) -> tuple[int | str, ...]:
     """The mark as its token, where it is one, and what stands around it."""
-    before, mark, after = text.partition(text.strip())
+    mark = text.strip()
     if mark not in special:
-        return (text,)
+        return (text,) if text else ()
+    before, _, after = text.partition(mark)
     return tuple(part for part in (before, special[mark], after) if part != "")
 
 

@@ -18,6 +18,7 @@ _ID_LETTERS = string.ascii_letters + string.digits
 _ID_LENGTH = 9
 _NAME = re.compile(r"[a-zA-Z0-9_-]{1,64}")
 _ID = re.compile(rf"[a-zA-Z0-9]{{{_ID_LENGTH}}}")
+_LOOK_AT = 200  # Characters of JSON that tell whether it begins like a call.
 _FIRST_KEYS = ("name", "arguments", "parameters", "id", "type")
 
 
@@ -172,7 +173,7 @@ class ToolCallReader:
         self._state, self._body, self._seen, self._scan = "call", body, body, JsonEnd()
 
     def _read_call(self) -> tuple[str, tuple[ToolCall, ...]]:
-        if not _may_be_call(self._held[self._body :]):
+        if not _may_be_call(self._held[self._body : self._body + _LOOK_AT]):
             return self._give_up(), ()
         length = self._scan.feed(self._held[self._seen :])
         if length is None:
@@ -196,9 +197,9 @@ class ToolCallReader:
     def _read_end(self) -> tuple[str, tuple[ToolCall, ...]]:
         """The closing mark may be missing: the JSON was whole."""
         rest = self._held.lstrip()
-        if rest.startswith(self._end):
+        if self._end and rest.startswith(self._end):
             self._held, self._state = rest.removeprefix(self._end), "after"
-        elif not self._end.startswith(rest):
+        elif not self._end or not self._end.startswith(rest):
             self._state = "after"
         return "", ()
 
@@ -242,7 +243,7 @@ class ToolCallReader:
 
 def _may_be_call(text: str) -> bool:
     """Whether JSON that begins like this may be a call, or a list of them."""
-    start = "".join(text[:200].split())
+    start = "".join(text.split())
     wanted = [f'{bracket}{{"{key}"' for bracket in ("", "[") for key in _FIRST_KEYS]
     return any(_share_beginning(start, one) for one in wanted)
 

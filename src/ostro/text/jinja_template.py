@@ -47,7 +47,8 @@ class JinjaTemplate:
 
     def encode(self, messages: Sequence[Message], tools: Sequence[Tool] = ()) -> list[int]:
         """Token ids up to where the assistant's next answer begins, or goes on (``prefix``)."""
-        check_messages(messages, content_beside_calls=self.tool_format is not None)
+        # Templates of the other formats write the calls and leave out the text.
+        check_messages(messages, content_beside_calls=self.tool_format == "tagged")
         merged = merge_messages(messages)
         prefix = merged[-1].content if merged[-1].prefix else ""
         try:
