@@ -1,5 +1,7 @@
 """What a request may ask about its tokens: probabilities and experts, of prompt and answer."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -130,3 +132,17 @@ def test_steering_that_cannot_be_is_refused(llm: LLM, options, message) -> None:
 def test_a_dense_model_has_no_routing(dense: LLM, options) -> None:
     with pytest.raises(OstroError, match="this model is dense and has no router"):
         dense.generate("a", **options)
+
+
+def test_only_the_end_of_a_prompt_may_be_told_of_and_the_rest_taken_from_the_cache(llm) -> None:
+    whole = llm.generate(PROMPT, max_tokens=2, prompt_logprobs=0, prompt_routing=True)
+    read = llm.core.scheduler.prompt_tokens_read
+    request = replace(llm.request(PROMPT, max_tokens=2, prompt_logprobs=0), report_from=70)
+    (found,) = llm.batch([request], progress=SilentProgress())
+    assert found.prompt.logprobs == whole.prompt.logprobs[69:]
+    assert llm.core.scheduler.prompt_tokens_read - read == len(request.prompt_ids) - 69
+    request = replace(request, prompt_routing=True, report_from=70)
+    (found,) = llm.batch([request], progress=SilentProgress())
+    assert [one.to_dict() for one in found.prompt.routing] == [
+        one.to_dict() for one in whole.prompt.routing[70:]
+    ]

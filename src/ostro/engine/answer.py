@@ -15,7 +15,7 @@ from ostro.model.step_options import RowOptions
 
 @dataclass(eq=False)
 class Answer:
-    """The ``choice``-th answer to a request."""
+    """An answer to a request; pieces carry its number, ``choice``."""
 
     request: Request
     choice: int
@@ -36,6 +36,8 @@ class Answer:
     pages: list[int] = field(default_factory=list)
     computed: int = 0
     """Of how many tokens keys and values are in the pages."""
+    known: int = 0
+    """How many of those were known when its turn came."""
     node: Node | None = None
     """Where the prefix tree keeps the whole pages so far; None if it is to know nothing of them."""
     lookup: PromptLookup = field(init=False)
@@ -58,9 +60,14 @@ class Answer:
         return len(self.request.prompt_ids)
 
     @property
-    def reads_all(self) -> bool:
-        """Whether its prompt is computed whole, whatever is known of it already."""
-        return self.report is not None
+    def may_be_known(self) -> int:
+        """How many of its first tokens need not be computed if they are known.
+
+        The last always is, since its logits are wanted; so are those of which something is to be
+        told, and the one before them.
+        """
+        wanted = len(self.tokens) - 1
+        return wanted if self.report is None else min(wanted, max(0, self.request.report_from - 1))
 
     @property
     def ends(self) -> frozenset[int]:

@@ -6,6 +6,7 @@ iterates; :class:`ostro.engine.engine.Engine` steps it in a thread of its own.
 
 from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from itertools import pairwise
 from typing import Any
 
 import torch
@@ -87,19 +88,22 @@ class EngineCore:
         self.enter(answers)
         return answers
 
-    def prepare(self, request: Request) -> list[Answer]:
-        """The answers of a request, not begun. Any thread may call this.
+    def prepare(self, request: Request, first: int = 0) -> list[Answer]:
+        """The answers of a request, not begun, numbered from ``first``. Any thread may call this.
 
         A request that cannot be served is an :class:`~ostro.errors.OstroError`.
         """
         self._check(request)
-        answers = [self._answer(request, choice) for choice in range(request.params.n)]
+        answers = [self._answer(request, choice, first) for choice in range(request.params.n)]
         answers[0].siblings = answers[1:]
         return answers
 
     def enter(self, answers: Sequence[Answer]) -> None:
-        """Begin with what :meth:`prepare` made."""
-        self.scheduler.add(answers[0])
+        """Begin with what :meth:`prepare` made, perhaps of several requests."""
+        for before, answer in pairwise([None, *answers]):
+            assert answer is not None
+            if before is None or before.request is not answer.request:
+                self.scheduler.add(answer)
 
     def cancel(self, answers: Iterable[Answer]) -> None:
         """Nobody wants these any more: their pages are free at once."""
@@ -195,7 +199,7 @@ class EngineCore:
 
     # ---- beginning and end ----
 
-    def _answer(self, request: Request, choice: int) -> Answer:
+    def _answer(self, request: Request, choice: int, first: int) -> Answer:
         room = self.context - len(request.prompt_ids)
         params = request.params
         ends = params.ends(self.tokenizer.eos_ids)
@@ -208,9 +212,9 @@ class EngineCore:
         )
         return Answer(
             request,
-            choice,
+            first + choice,
             options=row_options(self.model.geometry, request.steering),
-            report=PromptReport() if request.reads_all and choice == 0 else None,
+            report=PromptReport() if request.reports and choice == 0 else None,
             sampler=sampler,
             text=AnswerText(self.tokenizer, params.stop, mid_text=request.mid_text),
             limit=len(request.prompt_ids) + min(room, params.max_tokens or room),

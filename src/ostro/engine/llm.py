@@ -133,9 +133,7 @@ class LLM:
         ]
         answers = [answer for one in requests for answer in self.core.prepare(one)]
         try:
-            for answer in answers:
-                if answer.choice == 0:
-                    self.core.enter([answer])
+            self.core.enter(answers)
             with progress.task("answering", len(answers), "items") as advance:
                 while not all(answer.is_finished for answer in answers):
                     advance(sum(answer.is_finished for answer in self.core.step()))

@@ -25,12 +25,14 @@ class Request:
     """Whether to tell which experts chose each token of the answers."""
     prompt_routing: bool = False
     """Whether to tell which experts read each token of the prompt."""
+    report_from: int = 0
+    """The first token of the prompt that is to be told of, where something is asked about it."""
     steering: Steering | None = None
     """What is wanted of the router."""
 
     @property
-    def reads_all(self) -> bool:
-        """Whether something is wanted of every token of the prompt, also of those known already."""
+    def reports(self) -> bool:
+        """Whether something is asked about the tokens of the prompt."""
         return self.prompt_routing or self.params.prompt_logprobs is not None
 
 
@@ -57,7 +59,7 @@ class PromptReport:
     """What was asked about the tokens of a prompt."""
 
     logprobs: list[TokenLogprobs] = field(default_factory=list)
-    """From the second token on, since the first follows nothing."""
+    """From the second token of the prompt on, since the first follows nothing."""
     routing: list[TokenRouting] = field(default_factory=list)
 
     def to_dict(self) -> dict[str, Any]:

@@ -59,8 +59,10 @@ class Part:
 
     @property
     def reads(self) -> bool:
-        """Whether something is wanted of all its tokens, since they are the prompt's."""
-        return self.answer.reads_all and self.begin < self.answer.prompt_length
+        """Whether something is to be told of its tokens."""
+        answer = self.answer
+        is_told = self.begin < answer.prompt_length and self.end >= answer.request.report_from
+        return answer.report is not None and is_told
 
     @property
     def num_logits(self) -> int:
@@ -197,7 +199,7 @@ class Scheduler:
             self._adopt(answer)
             if self._is_claimed(answer, claimed):
                 continue
-            most = min(budget, _MOST_LOGITS) if answer.reads_all else budget
+            most = budget if answer.report is None else min(budget, _MOST_LOGITS)
             count = _whole_pages(answer, min(answer.remaining, most))
             parts.append(Part(answer, answer.computed, count))
             budget -= count
@@ -225,15 +227,11 @@ class Scheduler:
 
     def _find_pages(self, answer: Answer) -> bool:
         """Known pages for the beginning of an answer's tokens, and free ones for the rest."""
-        pages: list[int] = []
         answer.node = self.tree.root(answer.options)
-        partial, known = None, 0
-        if not answer.reads_all:
-            # The last token is always computed, since its logits are wanted.
-            match = self.tree.match(answer.tokens[:-1], answer.node)
-            pages = [node.page for node in match.nodes]
-            answer.node = match.nodes[-1] if match.nodes else answer.node
-            partial, known = match.partial, match.length
+        match = self.tree.match(answer.tokens[: answer.may_be_known], answer.node)
+        pages = [node.page for node in match.nodes]
+        answer.node = match.nodes[-1] if match.nodes else answer.node
+        partial, known = match.partial, match.length
         held = pages if partial is None else [*pages, partial.page]
         for page in held:
             self.pool.hold(page)
@@ -245,30 +243,32 @@ class Scheduler:
         if partial is not None:
             self._copy_page(partial.page, answer.pages[len(pages)])
             self.pool.release((partial.page,))
-        answer.computed = known
+        answer.computed = answer.known = known
         self.prompt_tokens_known += min(known, answer.prompt_length)
         return True
 
     def _adopt(self, answer: Answer) -> None:
         """Take pages that others have computed since the answer was let in."""
-        if answer.node is None or answer.reads_all or answer.computed % PAGE_SLOTS:
+        if answer.node is None or answer.computed % PAGE_SLOTS:
             return
-        while answer.remaining > PAGE_SLOTS:
+        while answer.computed + PAGE_SLOTS <= answer.may_be_known:
             node = self.tree.next(answer.node, answer.tokens, answer.computed)
             if node is None:
                 return
             self._replace_page(answer, answer.computed // PAGE_SLOTS, node.page)
             answer.node, answer.computed = node, answer.computed + PAGE_SLOTS
+            answer.known = answer.computed
             self.prompt_tokens_known += PAGE_SLOTS
 
     def _is_claimed(self, answer: Answer, claimed: set[tuple[Node, tuple[int, ...]]]) -> bool:
         """Whether the answer's next page is computed for somebody else in this step anyway."""
-        if answer.node is None or answer.computed % PAGE_SLOTS or answer.remaining <= PAGE_SLOTS:
+        end = answer.computed + PAGE_SLOTS
+        if answer.node is None or answer.computed % PAGE_SLOTS or end > len(answer.tokens):
             return False
-        next_page = answer.tokens[answer.computed : answer.computed + PAGE_SLOTS]
+        next_page = answer.tokens[answer.computed : end]
         key = answer.node, tuple(next_page)
         if key in claimed:
-            return not answer.reads_all
+            return end <= answer.may_be_known
         claimed.add(key)
         return False
 

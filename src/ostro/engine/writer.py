@@ -40,16 +40,18 @@ class Writer:
 
         What was taken down before an answer was preempted is not taken down again.
         """
-        answer, begin = result.part.answer, result.part.begin
-        report, prompt = answer.report, answer.request.prompt_ids
+        part, request = result.part, result.part.answer.request
+        report, prompt = part.answer.report, request.prompt_ids
         assert report is not None
-        if answer.request.prompt_routing and result.routing is not None:
-            report.routing += result.routing[len(report.routing) - begin : len(prompt) - begin]
-        top = answer.request.params.prompt_logprobs
+        if request.prompt_routing and result.routing is not None:
+            first = request.report_from + len(report.routing)
+            report.routing += result.routing[first - part.begin : len(prompt) - part.begin]
+        top = request.params.prompt_logprobs
         if top is not None:
-            done = len(report.logprobs) - begin
-            following = prompt[begin + done + 1 : result.part.end + 1]
-            rows = result.logits[done : done + len(following)]
+            # The row of a token tells of the one after it.
+            first = max(request.report_from, 1) + len(report.logprobs)
+            following = prompt[first : part.end + 1]
+            rows = result.logits[first - 1 - part.begin :][: len(following)]
             report.logprobs += prompt_logprobs(self._kernels, rows, following, top)
 
     def _text(self, answer: Answer, token: int) -> tuple[str, FinishReason | None]:
