@@ -316,6 +316,63 @@ def verify(
 
 
 @app.command()
+def serve(
+    model: Annotated[str, typer.Argument(help="A name, a folder or a file.")] = "demo",
+    alias: Annotated[
+        list[str] | None,
+        typer.Option(help="A name that reaches it [default: mistral-small and others]."),
+    ] = None,
+    host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")] = 8000,
+    api_keys: Annotated[Path | None, typer.Option(help="A file with a key a line.")] = None,
+    insecure: Annotated[
+        bool, typer.Option("--insecure", help="Let others on the network in without a key.")
+    ] = False,
+    max_concurrency: Annotated[int, typer.Option(min=1, help="Answers computed at once.")] = 32,
+    max_queue: Annotated[int, typer.Option(min=0, help="Requests that may wait.")] = 256,
+    requests_per_minute: Annotated[
+        int | None, typer.Option(min=1, help="Of each key [default: any number].")
+    ] = None,
+    origin: Annotated[
+        list[str] | None, typer.Option(help="A web origin that may ask (CORS); may be repeated.")
+    ] = None,
+    temperature: Annotated[
+        float, typer.Option(min=0, max=2, help="For requests that name none.")
+    ] = 0.0,
+    max_tokens: Annotated[
+        int, typer.Option(min=1, help="Most tokens of an answer where a request names none.")
+    ] = 1024,
+    log_prompts: Annotated[
+        bool, typer.Option("--log-prompts", help="Write requests into the log.")
+    ] = False,
+    threads: options.Threads = None,
+    context: options.Context = None,
+    memory: options.Memory = None,
+    cache_type: options.CacheType = None,
+    kind: options.ComputeType = None,
+    device: options.Device = "cpu",
+) -> None:
+    """Serve a model behind the Mistral and OpenAI APIs."""
+    from ostro.cli import serve as command
+
+    running = options.Running(threads, context, memory, kind, device, cache_type)
+    asked = {
+        "host": host,
+        "port": port,
+        "api_keys": api_keys,
+        "insecure": insecure,
+        "concurrency": max_concurrency,
+        "max_queue": max_queue,
+        "requests_per_minute": requests_per_minute,
+        "origins": tuple(origin or ()),
+        "temperature": temperature,
+        "max_tokens": max_tokens,
+        "log_prompts": log_prompts,
+    }
+    command.run(model, running, asked | ({"aliases": tuple(alias)} if alias else {}))
+
+
+@app.command()
 def key(as_json: options.Json = False) -> None:
     """Make an API key for a server, and the line that lets it in."""
     from ostro.cli import key as command

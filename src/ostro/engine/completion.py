@@ -17,12 +17,16 @@ class Timer:
     first: float = 0.0
     last: float = 0.0
     tokens: int = 0
+    gaps: list[float] = field(default_factory=list)
+    """Seconds between each token and the one before."""
 
     def token(self) -> None:
         """Note that a token has come."""
-        self.last = time.perf_counter() - self.start
-        self.first = self.first or self.last
+        now = time.perf_counter() - self.start
+        if self.tokens:
+            self.gaps.append(now - self.last)
         self.tokens += 1
+        self.first, self.last = self.first or now, now
 
     @property
     def tokens_per_second(self) -> float:

@@ -18,6 +18,7 @@ from ostro.engine.answer_text import AnswerText
 from ostro.engine.pages import PagePool, pages_for
 from ostro.engine.prefix_tree import PrefixTree
 from ostro.engine.request import PromptReport, Request
+from ostro.engine.routing_counts import RoutingCounts
 from ostro.engine.runner import PartResult, Row, Runner
 from ostro.engine.sampling import Sampler
 from ostro.engine.scheduler import Part, Scheduler, StepBudget
@@ -67,6 +68,8 @@ class EngineCore:
         self.tree = PrefixTree(self.pool)
         self.runner, self.writer = Runner(model, self.cache), Writer(model.kernels)
         self.speculator = Speculator(_weight_bytes(model)) if speculate else None
+        g = model.geometry
+        self.routing_counts = RoutingCounts(g.num_layers, g.num_experts) if g.is_sparse else None
         self.scheduler = Scheduler(
             self.pool, self.tree, budget or StepBudget(), self.cache.copy_page
         )
@@ -140,22 +143,25 @@ class EngineCore:
 
         Where that fails they are computed one by one, to find out whose fault it is.
         """
-        speculator = self.speculator
-        keep_routing = speculator is not None and speculator.wants_routing
+        counts = self.routing_counts
+        is_counted = counts is not None and counts.is_due
         try:
-            result = self.runner.run(parts, keep_routing=keep_routing)
+            result = self.runner.run(parts, keep_routing=is_counted)
         except Exception as error:
             if len(parts) > 1:
                 return [answer for part in parts for answer in self._run([part])]
             self._fail(parts[0].answer, error)
             return [parts[0].answer]
         touched = [answer for part in result.parts for answer in self._advance(part)]
-        if speculator is not None:
-            first = result.parts[0].part
+        # What was steered says nothing of the model.
+        is_usual = all(part.answer.options is None for part in parts)
+        chosen = result.chosen_LTK if is_counted and is_usual else None
+        if counts is not None:
+            counts.observe(chosen)
+        if self.speculator is not None:
+            first = parts[0]
             right = slice(0, first.answer.computed - first.begin)  # Without drafts that were wrong.
-            is_usual = all(part.answer.options is None for part in parts)
-            chosen = result.chosen_LTK if is_usual else None
-            speculator.observe(result.num_rows, result.seconds, chosen, right)
+            self.speculator.observe(result.num_rows, result.seconds, chosen, right)
         return touched
 
     def _advance(self, result: PartResult) -> list[Answer]:

@@ -27,11 +27,12 @@ class Stream:
     are free before the engine's next step.
     """
 
-    def __init__(self, answers: list[Answer], cancel: Callable[["Stream"], None]) -> None:
+    def __init__(self, answers: list[Answer], cancel: Callable[[list[Answer]], None]) -> None:
         self.answers = answers
         self._loop = asyncio.get_running_loop()
         self._arrived: deque[Piece | Exception] = deque()
-        self._open = len(answers)
+        self._open = {answer.choice for answer in answers}
+        """Answers of which something may yet come."""
         self._wake = asyncio.Event()
         self._cancel = cancel
 
@@ -39,22 +40,27 @@ class Stream:
         return self
 
     async def __anext__(self) -> Piece:
+        while self._open:
+            while self._arrived:
+                piece = self._arrived.popleft()
+                if isinstance(piece, Exception):
+                    await self.aclose()
+                    raise piece
+                if piece.choice in self._open:
+                    if piece.finish_reason:
+                        self._open.discard(piece.choice)
+                    return piece
+            await self._next()
+        raise StopAsyncIteration
+
+    async def _next(self) -> None:
+        """Wait until something has arrived."""
+        self._wake.clear()
         try:
-            while self._open and not self._arrived:
-                self._wake.clear()
-                await self._wake.wait()
+            await self._wake.wait()
         except asyncio.CancelledError:
             await self.aclose()
             raise
-        if not self._open:
-            raise StopAsyncIteration
-        arrived = self._arrived.popleft()
-        if isinstance(arrived, Exception):
-            await self.aclose()
-            raise arrived
-        if arrived.finish_reason:
-            self._open -= 1
-        return arrived
 
     async def wait(self, seconds: float) -> bool:
         """Whether a piece, or the end, comes within so many seconds."""
@@ -67,11 +73,16 @@ class Stream:
             return False
         return True
 
+    def drop(self, choice: int) -> None:
+        """End one of the answers; none of its pieces comes any more."""
+        self._open.discard(choice)
+        self._cancel([answer for answer in self.answers if answer.choice == choice])
+
     async def aclose(self) -> None:
         """End the request; no further piece comes."""
         if self._open:
-            self._open = 0
-            self._cancel(self)
+            self._open.clear()
+            self._cancel(self.answers)
 
     async def __aenter__(self) -> Self:
         return self
@@ -130,6 +141,11 @@ class Engine:
         """Requests that wait for a place."""
         return len(self.core.scheduler.waiting) + self._commands.qsize()
 
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing runs and nothing waits."""
+        return not self._streams and self._commands.empty()
+
     def submit(self, prompt: str | Messages | Request, **options: Any) -> Stream:
         """Ask for answers: a text to continue, messages, or a whole request.
 
@@ -187,12 +203,12 @@ class Engine:
         self._streams |= dict.fromkeys(stream.answers, stream)
         self.core.enter(stream.answers)
 
-    def _cancel(self, stream: Stream) -> None:
-        self._commands.put(lambda: self._end(stream))
+    def _cancel(self, answers: list[Answer]) -> None:
+        self._commands.put(lambda: self._end(answers))
 
-    def _end(self, stream: Stream) -> None:
-        self.core.cancel(stream.answers)
-        for answer in stream.answers:
+    def _end(self, answers: list[Answer]) -> None:
+        self.core.cancel(answers)
+        for answer in answers:
             self._streams.pop(answer, None)
 
     def _end_all(self) -> None:

@@ -57,6 +57,11 @@ class PrefixTree:
         """How many pages the tree holds."""
         return len(self._order)
 
+    @property
+    def num_unused(self) -> int:
+        """How many of them nobody else holds. Other threads may ask, for a figure a step old."""
+        return sum(self._pool.holders(node.page) == 1 for node in list(self._order))
+
     def root(self, namespace: Hashable = None) -> Node:
         """Where the texts of a namespace begin."""
         return self._roots.setdefault(namespace, Node((), -1, None))
@@ -95,7 +100,9 @@ class PrefixTree:
 
     def make_room(self, count: int) -> bool:
         """Evict until ``count`` pages are free; False (and nothing evicted) if that can't be."""
-        if self._pool.num_free + self._num_evictable() < count:
+        # A sequence holds every page from the root on, so what nobody else holds has no child that
+        # somebody holds, and can go.
+        if self._pool.num_free < count and self._pool.num_free + self.num_unused < count:
             return False
         while self._pool.num_free < count:
             self._drop(next(node for node in self._order if self._is_evictable(node)))
@@ -106,11 +113,6 @@ class PrefixTree:
         self._pool.release(node.page for node in self._order)
         self._order.clear()
         self._roots.clear()
-
-    def _num_evictable(self) -> int:
-        # A sequence holds every page from the root on, so what nobody else holds has no child
-        # that somebody holds.
-        return sum(self._pool.holders(node.page) == 1 for node in self._order)
 
     def _is_evictable(self, node: Node) -> bool:
         return not node.children and self._pool.holders(node.page) == 1

@@ -19,8 +19,6 @@ from ostro.engine.step_cost import MOST_DRAFTS, StepCost, WeightBytes
 # A draft is checked if it pays by so much in tokens per second; estimates are noisy.
 _MARGIN = 1.25
 _RATE = 0.1
-# Of so many steps, the experts that are chosen in the first few are looked at.
-_ROUND, _LOOKS = 64, MOST_DRAFTS + 1
 
 
 class Chances:
@@ -85,14 +83,7 @@ class Speculator:
         """Guesses that were computed."""
         self.right = 0
         """Those of them that the model agreed with."""
-        self._has_experts = weights.experts > 0
-        self._steps = 0
         self._choices: list[Tensor] = []
-
-    @property
-    def wants_routing(self) -> bool:
-        """Whether the next step's routing should be kept for :meth:`observe`."""
-        return self._has_experts and self._steps % _ROUND < _LOOKS
 
     def propose(self, answers: Sequence[Answer]) -> None:
         """Give answers that are about to write the guesses worth checking in the next step."""
@@ -113,15 +104,14 @@ class Speculator:
     def observe(self, rows: int, seconds: float, chosen_LTK: Tensor | None, first: slice) -> None:
         """A step of so many rows took so long.
 
-        ``chosen_LTK`` are the experts, if they were wanted, and ``first`` the rows of the first
-        answer whose tokens were all right.
+        ``chosen_LTK`` are the experts, if they were kept, which they are for several consecutive
+        steps or none; ``first`` are the rows of the first answer whose tokens were all right.
         """
         if chosen_LTK is not None:
             self.cost.observe_distinct(rows, count_distinct(chosen_LTK))
             self._choices += chosen_LTK[:, first].unbind(1)
         self.cost.observe(rows, self.cost.distinct(rows), seconds)
-        self._steps += 1
-        if not self.wants_routing and self._choices:
+        if chosen_LTK is None and self._choices:
             last = self._choices[-MOST_DRAFTS - 1 :]
             ahead = range(1, len(last) + 1)
             self.cost.observe_reach([count_distinct(torch.stack(last[:n], 1)) for n in ahead])

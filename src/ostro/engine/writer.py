@@ -12,11 +12,14 @@ class Writer:
 
     def __init__(self, kernels: Kernels) -> None:
         self._kernels = kernels
+        self.tokens = 0
+        """How many were written."""
 
     def write(self, answer: Answer, row: Row) -> Piece:
         """Choose the answer's next token, and append it and its piece."""
         token = answer.sampler.sample(row.logits_V, answer.tokens)
         answer.tokens.append(token)
+        self.tokens += 1
         text, reason = self._text(answer, token)
         request, logprobs = answer.request, None
         if request.params.logprobs is not None:

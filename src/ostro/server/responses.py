@@ -74,6 +74,7 @@ class Told:
     prompt_logprobs: Sequence[TokenLogprob] | None = None
     routing: Any = None
     """Which experts the tokens took, as plain values."""
+    prompt_routing: Any = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -161,6 +162,8 @@ def _extras(told: Told) -> dict[str, Any]:
         extras["prompt_logprobs"] = chat_logprobs(told.prompt_logprobs)
     if told.routing is not None:
         extras["routing"] = told.routing
+    if told.prompt_routing is not None:
+        extras["prompt_routing"] = told.prompt_routing
     return extras
 
 

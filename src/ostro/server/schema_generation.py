@@ -135,6 +135,8 @@ class Generation(Fields):
     top_prompt_logprobs: TopLogprobs = 0
     routing: bool = False
     """ostro's own: each choice tells which experts its tokens took."""
+    prompt_routing: bool = False
+    """ostro's own: the first choice tells which experts the prompt's tokens took."""
     steering: Steering | None = None
     """ostro's own: which experts tokens may take."""
 

@@ -1,0 +1,273 @@
+"""The server's endpoints."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Any, TypeVar
+
+from fastapi import FastAPI, Request
+from fastapi.middleware.cors import CORSMiddleware
+from starlette.exceptions import HTTPException
+from starlette.responses import JSONResponse, Response
+
+from ostro import __version__
+from ostro.engine.engine import EngineBusyError
+from ostro.server.api_keys import read_api_keys
+from ostro.server.chat import Chat
+from ostro.server.completions import Completions
+from ostro.server.deltas import Job, Run
+from ostro.server.errors import ApiError, too_many, unknown_path, without_fim, wrong_method
+from ostro.server.gate import Gate
+from ostro.server.http import (
+    ClientGoneError,
+    EventResponse,
+    error_to_response,
+    json_body,
+    unless_gone,
+)
+from ostro.server.metrics import CONTENT_TYPE, Metrics
+from ostro.server.model_cards import model_list
+from ostro.server.moderation import Moderation
+from ostro.server.openapi import body_of, responses_of
+from ostro.server.rate_limit import RateLimit
+from ostro.server.responses import Head
+from ostro.server.schema_base import Fields
+from ostro.server.schema_chat import ChatRequest
+from ostro.server.schema_completions import CompletionRequest
+from ostro.server.schema_text import (
+    DetokenizeRequest,
+    ModerationRequest,
+    TemplateRequest,
+    TokenizeRequest,
+)
+from ostro.server.served_model import ServedModel
+from ostro.server.text_requests import apply_template, detokenize, tokenize
+
+HEARTBEAT_SECONDS = 10.0
+_RETRY_SECONDS = 2
+
+logger = logging.getLogger("ostro.server")
+_Fields = TypeVar("_Fields", bound=Fields)
+
+
+class Endpoints:
+    """One method for each endpoint."""
+
+    def __init__(self, served: ServedModel) -> None:
+        self.served, self.options = served, served.options
+        self.chat, self.completions = Chat(served), Completions(served)
+        self.metrics = Metrics(served.engine)
+        self.is_draining = False
+
+    async def post_chat(self, request: Request) -> Response:
+        """Answer a conversation."""
+        asked = await self._read(request, ChatRequest)
+        card = self.served.card(asked.model)
+        if not card.chat:
+            raise ApiError(400, f"{card.id} has no chat template", code="no_chat", param="model")
+        head = Head(model=asked.model)
+        run = await self._begin(self.chat.prepare, asked, head)
+        if asked.stream:
+            return self._events(run, self.chat.events(run, head, asked))
+        return await self._whole(request, run, self.chat.complete(run, head))
+
+    async def post_completion(self, request: Request) -> Response:
+        """Continue texts."""
+        asked = await self._read(request, CompletionRequest)
+        self.served.card(asked.model)
+        head = Head(model=asked.model)
+        run = await self._begin(self.completions.prepare, asked)
+        if asked.stream:
+            return self._events(run, self.completions.events(run, head, asked))
+        return await self._whole(request, run, self.completions.complete(run, head))
+
+    async def post_moderation(self, request: Request) -> Response:
+        """Judge conversations by categories."""
+        asked = await self._read(request, ModerationRequest)
+        card = self.served.card(asked.model)
+        if not card.moderation:
+            raise ApiError(400, f"{card.id} has no chat template", code="no_chat", param="model")
+        judge = Moderation(self.served)
+        run = await self._begin(judge.prepare, asked)
+        return await self._whole(request, run, judge.complete(run, asked.model))
+
+    async def post_fim(self, request: Request) -> Response:
+        """Filling in the middle, which no Mixtral can."""
+        values = await json_body(request, self.options.limits, self.options.header_seconds)
+        model = values.get("model") if isinstance(values, dict) else None
+        raise without_fim(str(model))
+
+    async def get_models(self) -> Response:
+        """The models that are served."""
+        return JSONResponse(model_list(self.served.cards))
+
+    async def get_model(self, name: str) -> Response:
+        """One of them."""
+        return JSONResponse(self.served.card(name).to_dict(name))
+
+    async def post_tokenize(self, request: Request) -> Response:
+        """Token ids of a text or a conversation."""
+        asked = await self._read(request, TokenizeRequest)
+        return await self._text(tokenize, asked)
+
+    async def post_detokenize(self, request: Request) -> Response:
+        """The text of token ids."""
+        asked = await self._read(request, DetokenizeRequest)
+        return await self._text(detokenize, asked)
+
+    async def post_template(self, request: Request) -> Response:
+        """What the model reads for a conversation."""
+        asked = await self._read(request, TemplateRequest)
+        return await self._text(apply_template, asked)
+
+    async def get_live(self) -> Response:
+        """Whether the process answers at all."""
+        return JSONResponse({"status": "live"})
+
+    async def get_ready(self) -> Response:
+        """Whether the model answers; 503 while the server stops."""
+        status = "draining" if self.is_draining else "ready"
+        return JSONResponse({"status": status}, 503 if self.is_draining else 200)
+
+    async def get_metrics(self) -> Response:
+        """Counters for Prometheus."""
+        return Response(self.metrics.render(), media_type=CONTENT_TYPE)
+
+    async def get_version(self) -> Response:
+        """What runs here."""
+        settings = self.served.llm.settings
+        return JSONResponse(
+            {
+                "version": __version__,
+                "model": self.served.llm.name,
+                "kernels": settings.kernels,
+                "weights": settings.type_name,
+                "cache": self.served.llm.cache.type.name,
+                "threads": settings.threads,
+                "context": self.served.llm.context,
+            }
+        )
+
+    # ---- what they share ----
+
+    async def _read(self, request: Request, schema: type[_Fields]) -> _Fields:
+        values = await json_body(request, self.options.limits, self.options.header_seconds)
+        if self.options.log_prompts:
+            logger.info("%s %s", request.state.request_id, values)
+        return schema.parse(values, self.options.limits)
+
+    async def _begin(self, prepare: Callable[..., Job], *arguments: Any) -> Run:
+        """Prepare in another thread, since long prompts and grammars take a while; then begin."""
+        job = await asyncio.to_thread(prepare, *arguments)
+        try:
+            return Run(self.served.engine, job)
+        except EngineBusyError as error:
+            raise too_many(str(error), _RETRY_SECONDS) from None
+
+    async def _whole(self, request: Request, run: Run, work: Any) -> Response:
+        try:
+            return JSONResponse(await unless_gone(request, work))
+        finally:
+            await run.stream.aclose()
+            self.metrics.answers(run.stream.answers)
+
+    def _events(self, run: Run, events: AsyncIterator[bytes]) -> Response:
+        async def counted() -> AsyncIterator[bytes]:
+            try:
+                async for event in events:
+                    yield event
+            finally:
+                await run.stream.aclose()
+                self.metrics.answers(run.stream.answers)
+
+        return EventResponse(counted(), {}, HEARTBEAT_SECONDS)
+
+    async def _text(self, work: Callable[..., Any], asked: Any) -> Response:
+        if asked.model is not None:
+            self.served.card(asked.model)
+        return JSONResponse(await asyncio.to_thread(work, self.served.llm, asked))
+
+
+def make_app(served: ServedModel) -> tuple[FastAPI, Endpoints]:
+    """The ASGI application; closing it closes the engine."""
+    endpoints = Endpoints(served)
+
+    @asynccontextmanager
+    async def life(app: FastAPI) -> AsyncIterator[None]:
+        yield
+        await served.engine.aclose()
+
+    app = FastAPI(title="ostro", version=__version__, lifespan=life, redoc_url=None)
+    _add_routes(app, endpoints)
+    app.add_exception_handler(Exception, _on_error)
+    app.add_exception_handler(HTTPException, _on_http_error)
+    options = served.options
+    app.add_middleware(
+        Gate,
+        keys=None if options.api_keys is None else read_api_keys(options.api_keys),
+        rate=_rate(options.requests_per_minute),
+        metrics=lambda: endpoints.metrics,
+        is_draining=lambda: endpoints.is_draining,
+    )
+    if options.origins:
+        app.add_middleware(
+            CORSMiddleware, allow_origins=options.origins, allow_methods=["*"], allow_headers=["*"]
+        )
+    return app, endpoints
+
+
+def _rate(per_minute: int | None) -> RateLimit | None:
+    return None if per_minute is None else RateLimit(per_minute)
+
+
+def _add_routes(app: FastAPI, endpoints: Endpoints) -> None:
+    posts: tuple[tuple[str, Callable[..., Any], type[Fields] | None], ...] = (
+        ("/v1/chat/completions", endpoints.post_chat, ChatRequest),
+        ("/v1/completions", endpoints.post_completion, CompletionRequest),
+        ("/v1/chat/moderations", endpoints.post_moderation, ModerationRequest),
+        ("/v1/fim/completions", endpoints.post_fim, None),
+        ("/tokenize", endpoints.post_tokenize, TokenizeRequest),
+        ("/detokenize", endpoints.post_detokenize, DetokenizeRequest),
+        ("/apply-template", endpoints.post_template, TemplateRequest),
+    )
+    for path, endpoint, schema in posts:
+        app.add_api_route(
+            path,
+            endpoint,
+            methods=["POST"],
+            response_class=JSONResponse,
+            responses=responses_of(schema),
+            openapi_extra=body_of(schema),
+        )
+    gets = (
+        ("/v1/models", endpoints.get_models),
+        ("/v1/models/{name:path}", endpoints.get_model),
+        ("/health", endpoints.get_ready),
+        ("/health/ready", endpoints.get_ready),
+        ("/health/live", endpoints.get_live),
+        ("/version", endpoints.get_version),
+        ("/metrics", endpoints.get_metrics),
+    )
+    for path, endpoint in gets:
+        app.add_api_route(path, endpoint, methods=["GET"], responses=responses_of(None))
+
+
+async def _on_http_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    path = request.url.path
+    if error.status_code == 404:
+        return error_to_response(unknown_path(path))
+    if error.status_code == 405:
+        allowed = (error.headers or {}).get("Allow", "").split(", ")
+        return error_to_response(wrong_method(request.method, path, allowed))
+    return error_to_response(ApiError(error.status_code, error.detail, code="http_error"))
+
+
+async def _on_error(request: Request, error: Exception) -> Response:
+    if isinstance(error, ClientGoneError):
+        return Response(status_code=499)
+    response = error_to_response(error)
+    if response.status_code >= 500:
+        logger.error("%s failed", request.state.request_id, exc_info=error)
+    return response

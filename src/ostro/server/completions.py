@@ -1,0 +1,86 @@
+"""``/v1/completions``: texts that go on."""
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+from ostro.engine.request import Request
+from ostro.server.deltas import Channel, Delta, Job, Run, merge_told
+from ostro.server.generation import Teller, sampling_params
+from ostro.server.responses import Head, TextChoice, text_completion
+from ostro.server.schema_completions import CompletionRequest, Prompt
+from ostro.server.served_model import ServedModel
+from ostro.server.stream_events import DONE, TextStream, encode_event
+
+
+class Completions:
+    """Continues texts: each of a call's prompts ``n`` times, its choices one after another."""
+
+    def __init__(self, served: ServedModel) -> None:
+        self._served = served
+        self._teller = Teller(served.llm.tokenizer)
+
+    def prepare(self, request: CompletionRequest) -> Job:
+        """Everything up to the engine."""
+        job = Job([], [])
+        for prompt in request.prompt:
+            asked, text = self._asked(request, prompt)
+            first = len(job.answers)
+            job.answers.extend(self._served.engine.core.prepare(asked, first))
+            for index in range(first, len(job.answers)):
+                job.channels.append(
+                    Channel(index, self._teller, prefix=text, is_shown=request.token_limit != 0)
+                )
+        return job
+
+    async def complete(self, run: Run, head: Head) -> dict[str, Any]:
+        """The whole response."""
+        choices = [_choice(index, deltas) for index, deltas in enumerate(await run.gather())]
+        return text_completion(head, choices, run.usage)
+
+    async def events(
+        self, run: Run, head: Head, request: CompletionRequest
+    ) -> AsyncIterator[bytes]:
+        """The response as a stream of events."""
+        count = request.n * len(request.prompt)
+        stream = TextStream(head, count, usage_apart=request.wants_usage_event)
+        async for delta in run.deltas():
+            chunk = stream.chunk(
+                delta.text,
+                index=delta.choice,
+                finish_reason=delta.finish_reason,
+                told=delta.told,
+                usage=run.usage if delta.finish_reason else None,
+            )
+            yield encode_event(chunk)
+        if request.wants_usage_event:
+            yield encode_event(stream.usage_chunk(run.usage))
+        yield DONE
+
+    def _asked(self, request: CompletionRequest, prompt: Prompt) -> tuple[Request, str]:
+        """The engine's request, and the text that the answer begins with."""
+        llm = self._served.llm
+        ids = llm.encode(prompt) if isinstance(prompt, str) else list(prompt)
+        text = ""
+        if request.echo:
+            text = prompt if isinstance(prompt, str) else llm.tokenizer.decode(ids)
+        params = sampling_params(request, self._served.options, logprobs=request.logprobs)
+        asked = Request(
+            prompt_ids=ids,
+            params=params,
+            mid_text=True,
+            routing=request.routing,
+            prompt_routing=request.prompt_routing,
+            steering=request.steering,
+        )
+        return asked, text
+
+
+def _choice(index: int, deltas: list[Delta]) -> TextChoice:
+    reason = deltas[-1].finish_reason
+    assert reason in ("stop", "length")
+    return TextChoice(
+        index=index,
+        text="".join(delta.text for delta in deltas),
+        finish_reason=reason,
+        told=merge_told(deltas),
+    )
