@@ -1,0 +1,123 @@
+"""Law 2 on the real demo with the native kernels: neighbours don't matter, to the last bit."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+import ostro
+from native_library import needs_native
+from ostro.engine.core import EngineCore
+from ostro.engine.llm import LLM
+from ostro.engine.request import Request
+from ostro.engine.scheduler import StepBudget
+from ostro.runtime.progress import SilentProgress
+
+pytestmark = [pytest.mark.slow, pytest.mark.demo, needs_native]
+
+CONTEXT = 1024
+SYSTEM = "You are a helpful assistant. You answer briefly and to the point. " * 6
+QUESTIONS = [
+    "What is the capital of France?",
+    "Name three colours.",
+    "Write a Python function that adds two numbers.",
+    'Repeat as JSON, twice: {"name": "John", "address": "123 Main St"}',
+    "Tell me a joke about sharks.",
+    "Count from one to twenty.",
+    "Translate to French: the house is red.",
+    "This is awesome! // Positive\nThis is bad! // Negative\nThe food was fine. //",
+]
+
+
+@pytest.fixture(scope="module")
+def llm(demo_environment, demo_model) -> LLM:
+    return ostro.load(
+        "demo", context=CONTEXT, environment=demo_environment, progress=SilentProgress()
+    )
+
+
+@pytest.fixture(scope="module")
+def requests(llm: LLM) -> list[Request]:
+    """32 requests: with and without a long common beginning, greedy and seeded."""
+    made = []
+    for number in range(32):
+        messages: list[dict[str, Any]] = [{"role": "user", "content": QUESTIONS[number % 8]}]
+        if number % 3:
+            messages.insert(0, {"role": "system", "content": SYSTEM})
+        sampling = {"temperature": 0.8, "top_p": 0.95} if number % 2 else {}
+        made.append(
+            llm.request(messages, max_tokens=8 + number, seed=number, logprobs=0, **sampling)
+        )
+    return made
+
+
+@pytest.fixture(scope="module")
+def make_core(llm: LLM) -> Callable[..., EngineCore]:
+    def make(*, speculate: bool = False, **budget: int) -> EngineCore:
+        return EngineCore(
+            llm.model,
+            llm.tokenizer,
+            context=CONTEXT,
+            cache_tokens=32 * CONTEXT,
+            speculate=speculate,
+            budget=StepBudget(**budget),
+        )
+
+    return make
+
+
+def run(core: EngineCore, requests: list[Request]) -> list[list[Any]]:
+    """Each answer's tokens with the bits of their probabilities, and the text of each."""
+    answers = [core.add(request)[0] for request in requests]
+    while not core.is_idle:
+        core.step()
+    assert all(answer.error is None for answer in answers)
+    return [
+        [(piece.token_id, piece.text, piece.logprobs.chosen.logprob) for piece in answer.pieces]
+        for answer in answers
+    ]
+
+
+@pytest.fixture(scope="module")
+def alone(make_core, requests) -> list[list[Any]]:
+    return [run(make_core(), [request])[0] for request in requests]
+
+
+def test_among_others(make_core, requests, alone) -> None:
+    assert run(make_core(), requests) == alone
+
+
+@pytest.mark.parametrize("chunk", [1, 7, 33, 200])
+def test_in_chunks_of_any_size(make_core, requests, alone, chunk) -> None:
+    few = slice(None) if chunk > 30 else slice(0, 6)
+    core = make_core(tokens=chunk, tokens_while_writing=chunk)
+    assert run(core, requests[few]) == alone[few]
+
+
+def test_from_a_warm_prefix_tree(make_core, requests, alone) -> None:
+    core = make_core()
+    run(core, requests)
+    read = core.scheduler.prompt_tokens_read
+    assert run(core, requests) == alone
+    assert core.scheduler.prompt_tokens_read - read == len(requests)
+
+
+def test_with_speculation(make_core, requests, alone) -> None:
+    core = make_core(speculate=True)
+    assert core.speculator is not None
+    for match in range(9):  # As if guesses were always right, and rows cost nothing.
+        for _ in range(20):
+            core.speculator.chances.observe(match, right=True)
+    core.speculator.cost.observe(512, 8, 1e-6)
+    core.speculator.cost.observe(1, 8, 1.0)
+    core.speculator.cost.observe = lambda *_: None  # type: ignore[method-assign]
+    core.speculator.chances.observe = lambda *_, **__: None  # type: ignore[method-assign]
+    assert run(core, requests) == alone
+    assert core.speculator.right > 50
+    assert core.speculator.checked > core.speculator.right
+
+
+def test_with_pages_for_a_few(llm, requests, alone) -> None:
+    core = EngineCore(llm.model, llm.tokenizer, context=CONTEXT, cache_tokens=CONTEXT)
+    assert run(core, requests) == alone
+    assert core.scheduler.preemptions > 0
