@@ -102,16 +102,22 @@ def test_from_a_warm_prefix_tree(make_core, requests, alone) -> None:
     assert core.scheduler.prompt_tokens_read - read == len(requests)
 
 
+def guess_always(speculator: Any) -> None:
+    """As if every guess were right, and a row or an expert more cost nothing."""
+    for match in range(9):
+        for _ in range(20):
+            speculator.chances.observe(match, right=True)
+    speculator.chances.observe = lambda *_, **__: None
+    speculator.cost.observe(512, 8, 1e-6)
+    speculator.cost.observe(1, 8, 1.0)
+    speculator.cost.observe = lambda *_: None
+    speculator.cost.new_experts = lambda *_: 0.0
+
+
 def test_with_speculation(make_core, requests, alone) -> None:
     core = make_core(speculate=True)
     assert core.speculator is not None
-    for match in range(9):  # As if guesses were always right, and rows cost nothing.
-        for _ in range(20):
-            core.speculator.chances.observe(match, right=True)
-    core.speculator.cost.observe(512, 8, 1e-6)
-    core.speculator.cost.observe(1, 8, 1.0)
-    core.speculator.cost.observe = lambda *_: None  # type: ignore[method-assign]
-    core.speculator.chances.observe = lambda *_, **__: None  # type: ignore[method-assign]
+    guess_always(core.speculator)
     assert run(core, requests) == alone
     assert core.speculator.right > 50
     assert core.speculator.checked > core.speculator.right

@@ -96,7 +96,7 @@ def test_a_prefix_in_the_file_begins_the_answer(run, speller, tmp_path) -> None:
         ("[1]", "messages[0] must be an object"),
         ("{}", "messages must be a list"),
         ("[]", "at least one message"),
-        ('[{"role": "user", "content": "a", "mood": "b"}]', "messages[0]: unknown key 'mood'"),
+        ('[{"role": "user", "content": "a", "nmae": "b"}]', "messages[0]: unknown key 'nmae'"),
         ('[{"role": "assistant", "content": "a"}]', "must start with a user message"),
     ],
 )
