@@ -1,6 +1,7 @@
 """Layers with random weights, in packed form and as the numbers of their twins."""
 
 import ctypes
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
@@ -12,8 +13,14 @@ from ostro.kernels.attention import Span
 from ostro.kernels.dispatch import torch_kernels
 from ostro.kernels.experts import mix_experts
 from ostro.kernels.linear import linear
+from ostro.kernels.lora import ExpertLowRank, LowRank, adapted
 from ostro.kernels.native import TYPE_NUMBERS, NativeContext, NativeStep, PackedExperts
-from ostro.kernels.native_rows import NativeSteering
+from ostro.kernels.native_rows import (
+    NativeAdapters,
+    NativeLowRanks,
+    NativeSteering,
+    native_adapters,
+)
 from ostro.kernels.rms_norm import rms_norm
 from ostro.kernels.rope import rope_angles, rotate
 from ostro.kernels.router import RouterRule, RowRules, route
@@ -25,6 +32,8 @@ from ostro.weights.stored import DTYPE_OF_TYPE, StoredTensor
 from ostro.weights.synthesize import Synthetic
 
 EPS = 1e-5
+RANK = 16
+"""Of adapters."""
 
 
 @dataclass
@@ -54,6 +63,11 @@ class Packed:
     def dense(self) -> Tensor:
         """What a model holds where the native kernels do not run: itself if dense, else F16."""
         return to_dense(self.stored, DTYPE_OF_TYPE.get(self.stored.type.name, torch.float16))
+
+
+def low_rank(rows: int, columns: int) -> LowRank:
+    """A random addition to a matrix."""
+    return LowRank(torch.randn(RANK, columns) / columns**0.5, torch.randn(rows, RANK) / 8, 1.0)
 
 
 def source(geometry: Geometry, kind: str) -> Synthetic:
@@ -114,10 +128,29 @@ class Mixture:
         rule = RouterRule((1 << g.num_experts) - 1, 1, g.top_k + 1)
         return RowRules(torch.arange(rows, dtype=torch.int32) % 2 - 1, (rule,), g.top_k + 1)
 
-    def run(self, x_TD: Tensor, steering: NativeSteering | None = None) -> Tensor:
+    @cached_property
+    def adapter(self) -> tuple[ExpertLowRank, ...]:
+        """What an adapter adds to every expert."""
+        dim, ffn = self.geometry.dim, self.geometry.ffn_dim
+        return tuple(
+            ExpertLowRank(low_rank(ffn, dim), low_rank(ffn, dim), low_rank(dim, ffn))
+            for _ in range(self.geometry.num_experts)
+        )
+
+    def adapted_rows(self, rows: int) -> NativeAdapters | None:
+        """All rows with that adapter."""
+        parts = [x for expert in self.adapter for x in (expert.gate, expert.up, expert.down)]
+        return native_adapters(torch.zeros(rows, dtype=torch.int32), [NativeLowRanks(parts)])
+
+    def run(
+        self,
+        x_TD: Tensor,
+        steering: NativeSteering | None = None,
+        adapters: NativeAdapters | None = None,
+    ) -> Tensor:
         """The native kernel, on a copy: it changes its rows, and then they would go elsewhere."""
         out = x_TD.clone()
-        self.context.experts_layer(self._layer, out, steering)
+        self.context.experts_layer(self._layer, out, steering, adapters)
         return out
 
     @cached_property
@@ -126,12 +159,17 @@ class Mixture:
         gate_up = [torch.cat((g.dense(), u.dense())) for g, u, _ in self.packed]
         return torch.stack(gate_up), torch.stack([down.dense() for _, _, down in self.packed])
 
-    def twin(self, x_TD: Tensor, rules: RowRules | None = None) -> Tensor:
+    def twin(
+        self,
+        x_TD: Tensor,
+        rules: RowRules | None = None,
+        adapter: Sequence[ExpertLowRank] | None = None,
+    ) -> Tensor:
         """The same by plain PyTorch."""
         gate_up, down = self.dense
         h_TD = rms_norm(x_TD, self.norm, EPS)
         experts, weights = route(h_TD, self.router, self.geometry.top_k, rules)
-        return x_TD + mix_experts(h_TD.to(down.dtype), experts, weights, gate_up, down)
+        return x_TD + mix_experts(h_TD.to(down.dtype), experts, weights, gate_up, down, adapter)
 
 
 class Attention:
@@ -180,14 +218,25 @@ class Attention:
         """Activations of the ``count`` newest tokens."""
         return torch.randn(count, self.geometry.dim)
 
-    def run(self, x_TD: Tensor) -> Tensor:
+    @cached_property
+    def adapter(self) -> tuple[LowRank, ...]:
+        """What an adapter adds to query, key, value and output."""
+        return tuple(low_rank(*part.stored.shape) for part in self.packed)
+
+    def adapted_rows(self, rows: int) -> NativeAdapters | None:
+        """All rows with that adapter."""
+        numbers_T = torch.zeros(rows, dtype=torch.int32)
+        return native_adapters(numbers_T, [NativeLowRanks(self.adapter)])
+
+    def run(self, x_TD: Tensor, adapters: NativeAdapters | None = None) -> Tensor:
         """The native kernel, on a copy; rows are the newest tokens."""
         out, count = x_TD.clone(), len(x_TD)
         # All layers of a model share one description of the step.
         if count not in self._steps:
             self._steps[count] = self._native_step(count)
         step = self._steps[count]
-        self.context.attention_layer(self._struct, out, step, self._cache.layer_pages[0])
+        pages = self._cache.layer_pages[0]
+        self.context.attention_layer(self._struct, out, step, pages, adapters)
         return out
 
     def _spans(self, count: int) -> list[Span]:
@@ -200,15 +249,15 @@ class Attention:
     def _native_step(self, count: int) -> NativeStep:
         return self._cache.step(self._spans(count)).native_step(*self._angles(count))
 
-    def twin(self, x_TD: Tensor) -> Tensor:
+    def twin(self, x_TD: Tensor, adapter: Sequence[LowRank | None] = (None,) * 4) -> Tensor:
         """The same by plain PyTorch."""
         query, key, value, output = self._dense
         step, angles = self._twin_cache.step(self._spans(len(x_TD))), self._angles(len(x_TD))
         h_TD = rms_norm(x_TD, self.norm, EPS).to(query.dtype)
         q, k, v = (
-            linear(h_TD, weight).unflatten(-1, (-1, self.geometry.head_dim))
-            for weight in (query, key, value)
+            adapted(linear(h_TD, weight), h_TD, part).unflatten(-1, (-1, self.geometry.head_dim))
+            for weight, part in zip((query, key, value), adapter[:3], strict=True)
         )
         step.append(0, rotate(k, *angles), v)
-        mixed_THd = step.attend(0, rotate(q, *angles))
-        return x_TD + linear(mixed_THd.flatten(1), output)
+        mixed_TQ = step.attend(0, rotate(q, *angles)).flatten(1)
+        return x_TD + adapted(linear(mixed_TQ, output), mixed_TQ, adapter[3])

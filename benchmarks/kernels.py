@@ -115,6 +115,23 @@ def steering(bench: Bench) -> Iterator[Result]:
         )
 
 
+def adapters(bench: Bench) -> Iterator[Result]:
+    """Both halves of a layer where every row has an adapter of rank 16 for all matrices."""
+    layers = {"attention": Attention(bench.context, bench.geometry, "Q4_0", "F16", bench.length)}
+    if bench.geometry.is_sparse:
+        layers["experts"] = Mixture(bench.context, bench.geometry, "Q4_0")
+    for name, layer in layers.items():
+        for rows in bench.rows:
+            x_TD = layer.even(rows) if isinstance(layer, Mixture) else layer.rows(rows)
+            added = layer.adapted_rows(rows)
+            yield bench.compare(
+                f"adapted {name} Q4_0 {rows}",
+                lambda x=x_TD, layer=layer, added=added: layer.run(x, adapters=added),
+                lambda x=x_TD, layer=layer: layer.twin(x, adapter=layer.adapter),
+                "adapted twins",
+            )
+
+
 def attention(bench: Bench) -> Iterator[Result]:
     """``attention_layer``: norm, projections, rotary embedding, attention over pages."""
     for kind in _CACHE_TYPES:
@@ -223,6 +240,7 @@ KERNELS: Mapping[str, Callable[[Bench], Iterator[Result]]] = MappingProxyType(
         "linear": products,
         "experts": experts,
         "steering": steering,
+        "adapters": adapters,
         "attention": attention,
         "head": head,
         "vocabulary": vocabulary,

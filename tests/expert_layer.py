@@ -1,13 +1,15 @@
 """A random mixture for tests: in packed form and as numbers."""
 
 import ctypes
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 
 from ostro.kernels.experts import mix_experts
+from ostro.kernels.lora import ExpertLowRank
 from ostro.kernels.native import NativeContext, PackedExperts
-from ostro.kernels.native_rows import native_steering
+from ostro.kernels.native_rows import NativeAdapters, native_steering
 from ostro.kernels.rms_norm import rms_norm
 from ostro.kernels.router import RowRules, route
 from ostro.kernels.structures import Expert, ExpertsLayer, Matrix
@@ -69,20 +71,30 @@ class Layer:
         for number in numbers:
             self.experts[number] = Expert(*(p.matrix for p in self.packed[number]))
 
-    def run(self, x: Tensor, rules: RowRules | None = None) -> Tensor:
+    def run(
+        self,
+        x: Tensor,
+        rules: RowRules | None = None,
+        adapters: NativeAdapters | None = None,
+    ) -> Tensor:
         """The native kernel on a copy of ``x``."""
         out = x.clone()
         steering = None if rules is None else native_steering(rules)
-        self.context.experts_layer(self.layer, out, steering)
+        self.context.experts_layer(self.layer, out, steering, adapters)
         return out
 
-    def twin(self, x: Tensor, rules: RowRules | None = None) -> tuple[Tensor, Tensor]:
-        """The same by plain PyTorch on the numbers, and the chosen experts."""
+    def twin(
+        self,
+        x: Tensor,
+        rules: RowRules | None = None,
+        adapter: Sequence[ExpertLowRank] | None = None,
+    ) -> tuple[Tensor, Tensor]:
+        """The same by plain PyTorch on the numbers, all rows with one adapter; chosen experts."""
         h = rms_norm(x, self.norm, EPS)
         chosen, weights = route(h, self.router, self.top_k, rules)
         gate_up = torch.stack([torch.cat((g.numbers, u.numbers)) for g, u, _ in self.packed])
         down = torch.stack([d.numbers for _, _, d in self.packed])
-        return x + mix_experts(h, chosen, weights, gate_up, down), chosen
+        return x + mix_experts(h, chosen, weights, gate_up, down, adapter), chosen
 
 
 def random_rows(rows: int, seed: int = 0) -> Tensor:

@@ -70,6 +70,34 @@ struct Matrix {
   }
 };
 
+// What two adapters add to some matrices, one after another: of rank 1 and of rank 9.
+struct Adapters {
+  std::vector<Floats> memory;
+  std::vector<ostro_lora> loras[2];
+  const ostro_lora* pointers[2];
+
+  explicit Adapters(const std::vector<ostro_matrix>& matrices) {
+    for (const ostro_matrix& matrix : matrices) {
+      for (const int32_t rank : {1, 9}) {
+        const unsigned seed = static_cast<unsigned>(memory.size());
+        memory.push_back(random_floats(static_cast<size_t>(rank) * matrix.columns, seed));
+        const float* a = memory.back().data();
+        memory.push_back(random_floats(static_cast<size_t>(rank) * matrix.rows, seed + 1));
+        loras[rank > 1].push_back({a, memory.back().data(), rank, 0.125f});
+      }
+    }
+    loras[0].back().rank = 0;  // The last matrix stays as it is.
+    for (int i : {0, 1}) pointers[i] = loras[i].data();
+  }
+
+  // Rows have none, the first, the second, in turn.
+  static std::vector<int32_t> of_rows(int64_t rows) {
+    std::vector<int32_t> numbers(rows);
+    for (int64_t row = 0; row < rows; ++row) numbers[row] = static_cast<int32_t>(row % 3) - 1;
+    return numbers;
+  }
+};
+
 bool same_bits(const Floats& a, const Floats& b) {
   return a.size() == b.size() && std::memcmp(a.data(), b.data(), 4 * a.size()) == 0;
 }
@@ -121,6 +149,7 @@ Floats attend(Suite& suite, ostro_context* context, int32_t cache_type, int32_t 
   const Matrix value(context, kF32, kKeyHeads * kD, kDim, 3);
   const Matrix output(context, kQ8_0, kDim, kHeads * kD, 4);
   const Floats norm(kDim, 1.0f);
+  const Adapters added({query.described, key.described, value.described, output.described});
   const ostro_attention layer{query.described, key.described, value.described, output.described,
                               norm.data(), 1e-5f, kHeads, kKeyHeads, kD, window};
   std::vector<uint8_t> keys(4 * kPages * kKeyHeads * kD * kSlots), values(keys.size());
@@ -135,9 +164,15 @@ Floats attend(Suite& suite, ostro_context* context, int32_t cache_type, int32_t 
     const int64_t starts[] = {0, split, rows}, lengths[] = {prompt ? 70 : 71, prompt ? 5 : 6};
     const Floats cosines(rows * kD / 2, 0.8f), sines(rows * kD / 2, 0.6f);
     const ostro_step step{rows, 2, starts, lengths, tables, cosines.data(), sines.data()};
-    Floats x = random_floats(rows * kDim, 11);
-    CHECK(ostro_attention_layer(context, &layer, &step, &pages, x.data()) == 0);
+    Floats x = random_floats(rows * kDim, 11), adapted = x;
+    const std::vector<int32_t> of_row = Adapters::of_rows(rows);
+    const ostro_adapters adapters{of_row.data(), added.pointers, 9};
+    CHECK(ostro_attention_layer(context, &layer, &step, &pages, &adapters, adapted.data()) == 0);
+    CHECK(ostro_attention_layer(context, &layer, &step, &pages, nullptr, x.data()) == 0);
+    CHECK(std::memcmp(x.data(), adapted.data(), 4 * kDim) == 0);  // The first row has no adapter.
+    CHECK(!same_bits(x, adapted));
     all.insert(all.end(), x.begin(), x.end());
+    all.insert(all.end(), adapted.begin(), adapted.end());
   }
   return all;
 }
@@ -178,11 +213,11 @@ Floats mix(Suite& suite, ostro_context* context, int64_t rows, bool precise) {
   // An expert that is not there stops the layer before it changes anything.
   const Floats before = x;
   experts[early[0]].down.data = nullptr;
-  CHECK(ostro_experts_layer(context, &layer, rows, nullptr, x.data(), nullptr, nullptr, missing) ==
-        1);
+  CHECK(ostro_experts_layer(context, &layer, rows, nullptr, nullptr, x.data(), nullptr, nullptr,
+                            missing) == 1);
   CHECK(missing[early[0]] == 1 && same_bits(x, before));
   experts[early[0]].down = matrices[3 * early[0] + 2].described;
-  CHECK(ostro_experts_layer(context, &layer, rows, nullptr, x.data(), chosen.data(),
+  CHECK(ostro_experts_layer(context, &layer, rows, nullptr, nullptr, x.data(), chosen.data(),
                             weights.data(), missing) == 0);
   CHECK(early == chosen);
   // Every third row uses all experts, every third one that is forced, the others what they always
@@ -194,18 +229,28 @@ Floats mix(Suite& suite, ostro_context* context, int64_t rows, bool precise) {
   const ostro_steering steering{rule_of_row.data(), rules, kExperts};
   Floats steered = before, all_weights(rows * kExperts);
   CHECK(ostro_route(context, &layer, rows, &steering, before.data(), early_all.data()) == 0);
-  CHECK(ostro_experts_layer(context, &layer, rows, &steering, steered.data(), all.data(),
+  CHECK(ostro_experts_layer(context, &layer, rows, &steering, nullptr, steered.data(), all.data(),
                             all_weights.data(), missing) == 0);
   CHECK(all == early_all);
+  // With adapters: rows without a rule have none either, in this example.
+  std::vector<ostro_matrix> described;
+  for (const Matrix& matrix : matrices) described.push_back(matrix.described);
+  const Adapters added(described);
+  const ostro_adapters adapters{rule_of_row.data(), added.pointers, 9};
+  Floats adapted = before;
+  CHECK(ostro_experts_layer(context, &layer, rows, &steering, &adapters, adapted.data(), nullptr,
+                            nullptr, missing) == 0);
+  CHECK((rows == 1) == same_bits(adapted, steered));
   for (int64_t row = 0; row < rows; ++row) {
     const int32_t* chosen_row = all.data() + row * kExperts;
     if (rule_of_row[row] == 1) CHECK(chosen_row[0] == 5);
     CHECK((chosen_row[kExperts - 1] < 0) == (rule_of_row[row] != 0));
     if (rule_of_row[row] < 0) {
       CHECK(std::memcmp(&steered[row * kDim], &x[row * kDim], 4 * kDim) == 0);
+      CHECK(std::memcmp(&adapted[row * kDim], &x[row * kDim], 4 * kDim) == 0);
     }
   }
-  for (const Floats& more : {weights, steered, all_weights}) {
+  for (const Floats& more : {weights, steered, all_weights, adapted}) {
     x.insert(x.end(), more.begin(), more.end());
   }
   return x;

@@ -8,6 +8,7 @@ from torch import Tensor
 from ostro.kernels.attention import Span, append_kv, paged_attention
 from ostro.kernels.experts import mix_experts
 from ostro.kernels.linear import linear
+from ostro.kernels.lora import ExpertLowRank
 from ostro.kernels.rms_norm import rms_norm
 from ostro.kernels.rope import rope_angles, rotate
 from ostro.kernels.router import RowRules, route
@@ -24,9 +25,11 @@ class Kernels:
     rms_norm: Callable[[Tensor, Tensor, float], Tensor] = rms_norm
     rope_angles: Callable[[Tensor, int, float], tuple[Tensor, Tensor]] = rope_angles
     rotate: Callable[[Tensor, Tensor, Tensor], Tensor] = rotate
-    swiglu: Callable[[Tensor, Tensor, Tensor], Tensor] = swiglu
+    swiglu: Callable[[Tensor, Tensor, Tensor, ExpertLowRank | None], Tensor] = swiglu
     route: Callable[[Tensor, Tensor, int, RowRules | None], tuple[Tensor, Tensor]] = route
-    mix_experts: Callable[[Tensor, Tensor, Tensor, Tensor, Tensor], Tensor] = mix_experts
+    mix_experts: Callable[
+        [Tensor, Tensor, Tensor, Tensor, Tensor, Sequence[ExpertLowRank] | None], Tensor
+    ] = mix_experts
     append_kv: Callable[[Tensor, Tensor, Tensor, Tensor, Tensor], None] = append_kv
     paged_attention: Callable[[Tensor, Tensor, Tensor, Sequence[Span], int | None], Tensor] = (
         paged_attention

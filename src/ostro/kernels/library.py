@@ -12,9 +12,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ostro.kernels.structures import AttentionLayer, ExpertsLayer, Matrix, Pages, Steering, Step
+from ostro.kernels.structures import (
+    Adapters,
+    AttentionLayer,
+    ExpertsLayer,
+    Matrix,
+    Pages,
+    Steering,
+    Step,
+)
 
-ABI = 7
+ABI = 8
 """``OSTRO_ABI`` of ``native/ostro.h`` that this module was written for."""
 
 _FILE_NAME = "libostro.dylib" if sys.platform == "darwin" else "libostro.so"
@@ -37,7 +45,17 @@ _PROTOTYPES: tuple[tuple[str, _Prototype], ...] = (
     ("ostro_linear", (c_int32, (c_void_p, POINTER(Matrix), c_int64, c_void_p, c_void_p))),
     (
         "ostro_attention_layer",
-        (c_int32, (c_void_p, POINTER(AttentionLayer), POINTER(Step), POINTER(Pages), c_void_p)),
+        (
+            c_int32,
+            (
+                c_void_p,
+                POINTER(AttentionLayer),
+                POINTER(Step),
+                POINTER(Pages),
+                POINTER(Adapters),
+                c_void_p,
+            ),
+        ),
     ),
     (
         "ostro_experts_layer",
@@ -48,6 +66,7 @@ _PROTOTYPES: tuple[tuple[str, _Prototype], ...] = (
                 POINTER(ExpertsLayer),
                 c_int64,
                 POINTER(Steering),
+                POINTER(Adapters),
                 c_void_p,
                 c_void_p,
                 c_void_p,

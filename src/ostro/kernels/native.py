@@ -19,7 +19,7 @@ from ostro.errors import OstroError
 from ostro.kernels.attention import Span
 from ostro.kernels.dispatch import Kernels
 from ostro.kernels.library import NativeLibrary
-from ostro.kernels.native_rows import NativeSteering
+from ostro.kernels.native_rows import NativeAdapters, NativeSteering
 from ostro.kernels.rope import rope_frequencies
 from ostro.kernels.structures import AttentionLayer, Expert, ExpertsLayer, Matrix, Pages, Step
 
@@ -114,24 +114,38 @@ class NativeContext:
         return out
 
     def attention_layer(
-        self, layer: AttentionLayer, x_TD: Tensor, step: "NativeStep", pages: Pages
+        self,
+        layer: AttentionLayer,
+        x_TD: Tensor,
+        step: "NativeStep",
+        pages: Pages,
+        adapters: NativeAdapters | None = None,
     ) -> None:
         """X += attention(norm(x)), in place; the step's keys and values go into ``pages``."""
         code = self._functions.ostro_attention_layer(
-            self._handle, byref(layer), byref(step.struct), byref(pages), x_TD.data_ptr()
+            self._handle,
+            byref(layer),
+            byref(step.struct),
+            byref(pages),
+            _reference(adapters),
+            x_TD.data_ptr(),
         )
         _check_memory(code)
 
     def experts_layer(
-        self, layer: "PackedExperts", x_TD: Tensor, steering: NativeSteering | None = None
+        self,
+        layer: "PackedExperts",
+        x_TD: Tensor,
+        steering: NativeSteering | None = None,
+        adapters: NativeAdapters | None = None,
     ) -> None:
         """X += mixture(norm(x)), in place. Experts that are not in memory are fetched first."""
         rows, address = x_TD.shape[0], x_TD.data_ptr()
         call = self._functions.ostro_experts_layer
         missing = layer.missing
-        struct, steer = byref(layer.struct), _address(steering)
+        what = byref(layer.struct), rows, _reference(steering), _reference(adapters)
         chosen, weights = layer.routing_buffers(rows, steering)
-        while code := call(self._handle, struct, rows, steer, address, chosen, weights, missing):
+        while code := call(self._handle, *what, address, chosen, weights, missing):
             _check_memory(code)
             absent = [expert for expert, flag in enumerate(missing) if flag]
             ctypes.memset(missing, 0, len(missing))
@@ -147,7 +161,7 @@ class NativeContext:
             self._handle,
             byref(layer.struct),
             rows,
-            _address(steering),
+            _reference(steering),
             x_TD.data_ptr(),
             chosen.data_ptr(),
         )
@@ -281,8 +295,8 @@ def native_step(spans: Sequence[Span], cos_T: Tensor, sin_T: Tensor) -> NativeSt
     return NativeStep(struct, (starts, lengths, tables, cos_T, sin_T, tuple(spans)))
 
 
-def _address(steering: NativeSteering | None) -> Any:
-    return None if steering is None else byref(steering.struct)
+def _reference(wanted: NativeSteering | NativeAdapters | None) -> Any:
+    return None if wanted is None else byref(wanted.struct)
 
 
 def _check_memory(code: int) -> None:

@@ -89,3 +89,15 @@ class Steering(Structure):
     """``ostro_steering``: which rule holds for which row."""
 
     _fields_ = (("rule_of_row", c_void_p), ("rules", c_void_p), ("slots", c_int32))
+
+
+class LoRA(Structure):
+    """``ostro_lora``: what an adapter adds to a matrix."""
+
+    _fields_ = (("a", c_void_p), ("b", c_void_p), ("rank", c_int32), ("scale", c_float))
+
+
+class Adapters(Structure):
+    """``ostro_adapters``: which adapter holds for which row."""
+
+    _fields_ = (("adapter_of_row", c_void_p), ("loras", c_void_p), ("most_rank", c_int32))

@@ -24,6 +24,7 @@ from torch import Tensor, nn
 from ostro.config import Geometry
 from ostro.kernels.dispatch import Kernels
 from ostro.model.cache import KVCache
+from ostro.model.lora import Adapters, LayerAdapter, Projection, by_adapter
 from ostro.model.packed import PackedAttention, PackedEnds, PackedFeedForward
 from ostro.model.step_options import StepOptions
 from ostro.runtime.settings import TYPE_OF_DTYPE
@@ -38,6 +39,7 @@ class Mixtral(nn.Module):
         super().__init__()
         g = self.geometry = geometry
         self.kernels = kernels
+        self.adapters = Adapters(geometry)
         self.packed: PackedEnds | None = None
         self.embedding_VD = _parameter(g.vocab_size, g.dim, dtype=dtype)
         self.layers = nn.ModuleList(Block(g, kernels, dtype) for _ in range(g.num_layers))
@@ -73,7 +75,7 @@ class Mixtral(nn.Module):
     ) -> Tensor:
         """Logits ``[T, V]`` in float32, or ``[len(rows), V]`` for the given rows of the step.
 
-        ``options`` say which rows are routed otherwise; None: no row is.
+        ``options`` say which rows are routed otherwise or use an adapter; None: no row does.
         """
         g = self.geometry
         cos, sin = self.kernels.rope_angles(positions_T, g.head_dim, g.rope_theta)
@@ -118,10 +120,11 @@ class Block(nn.Module):
         """``[T, D]`` to ``[T, D]``; ``index`` is the layer's number in the cache."""
         norm = self.kernels.rms_norm
         if self.packed_attention is not None:
-            x_TD = self.packed_attention(x_TD, cache.native_step(cos, sin), cache.pages(index))
+            step, pages = cache.native_step(cos, sin), cache.pages(index)
+            x_TD = self.packed_attention(x_TD, step, pages, options)
         else:
             h_TD = norm(x_TD, self.attention_norm_D, self.eps)
-            x_TD = x_TD + self.attention(h_TD, cos, sin, cache, index)
+            x_TD = x_TD + self.attention(h_TD, cos, sin, cache, index, options)
         if self.packed_feed_forward is not None:
             return self.packed_feed_forward(x_TD, options)
         h_TD = norm(x_TD, self.feed_forward_norm_D, self.eps)
@@ -141,15 +144,28 @@ class Attention(nn.Module):
         self.value = _parameter(g.kv_dim, g.dim, dtype=dtype)  # [N*d, D]
         self.output = _parameter(g.dim, g.query_dim, dtype=dtype)  # [D, H*d]
 
-    def forward(self, x_TD: Tensor, cos: Tensor, sin: Tensor, cache: KVCache, index: int) -> Tensor:
+    def forward(
+        self,
+        x_TD: Tensor,
+        cos: Tensor,
+        sin: Tensor,
+        cache: KVCache,
+        index: int,
+        options: StepOptions | None = None,
+    ) -> Tensor:
         """Put this step's keys and values into the cache, then attend over all that is there."""
-        linear = self.kernels.linear
-        q_THd = linear(x_TD, self.query).unflatten(-1, (-1, self.head_dim))
-        k_TNd = linear(x_TD, self.key).unflatten(-1, (-1, self.head_dim))
-        v_TNd = linear(x_TD, self.value).unflatten(-1, (-1, self.head_dim))
+        adapters = None if options is None else options.adapters(index)
+
+        def project(name: Projection, x_TI: Tensor) -> Tensor:
+            y_TO = self.kernels.linear(x_TI, getattr(self, name))
+            return y_TO if adapters is None else adapters.add(name, y_TO, x_TI)
+
+        q_THd = project("query", x_TD).unflatten(-1, (-1, self.head_dim))
+        k_TNd = project("key", x_TD).unflatten(-1, (-1, self.head_dim))
+        v_TNd = project("value", x_TD).unflatten(-1, (-1, self.head_dim))
         cache.append(index, self.kernels.rotate(k_TNd, cos, sin), v_TNd)
         mixed_THd = cache.attend(index, self.kernels.rotate(q_THd, cos, sin))
-        return linear(mixed_THd.flatten(-2), self.output)
+        return project("output", mixed_THd.flatten(-2))
 
 
 class FeedForward(nn.Module):
@@ -164,7 +180,12 @@ class FeedForward(nn.Module):
 
     def forward(self, x_TD: Tensor, index: int, options: StepOptions | None = None) -> Tensor:
         """``[T, D]`` to ``[T, D]``."""
-        return self.kernels.swiglu(x_TD, self.gate_up_2FD, self.down_DF)
+
+        def compute(rows: Tensor | slice, adapter: LayerAdapter | None) -> Tensor:
+            addition = None if adapter is None else adapter.experts[0]
+            return self.kernels.swiglu(x_TD[rows], self.gate_up_2FD, self.down_DF, addition)
+
+        return by_adapter(None if options is None else options.adapters(index), compute)
 
 
 class MixtureOfExperts(nn.Module):
@@ -183,9 +204,13 @@ class MixtureOfExperts(nn.Module):
         """``[T, D]`` to ``[T, D]``."""
         rules = None if options is None else options.rules(index)
         experts_TK, weights_TK = self.kernels.route(x_TD, self.router_ED, self.top_k, rules)
-        return self.kernels.mix_experts(
-            x_TD, experts_TK, weights_TK, self.gate_up_E2FD, self.down_EDF
-        )
+
+        def compute(rows: Tensor | slice, adapter: LayerAdapter | None) -> Tensor:
+            chosen = x_TD[rows], experts_TK[rows], weights_TK[rows]
+            additions = None if adapter is None else adapter.experts
+            return self.kernels.mix_experts(*chosen, self.gate_up_E2FD, self.down_EDF, additions)
+
+        return by_adapter(None if options is None else options.adapters(index), compute)
 
 
 def _parameter(*shape: int, dtype: torch.dtype) -> nn.Parameter:

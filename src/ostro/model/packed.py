@@ -19,13 +19,17 @@ class PackedAttention:
     """norm, attention and residual of one layer."""
 
     context: NativeContext
+    layer: int
     struct: AttentionLayer
     held: Any
     """Tensors that the struct points to."""
 
-    def __call__(self, x_TD: Tensor, step: NativeStep, pages: Pages) -> Tensor:
+    def __call__(
+        self, x_TD: Tensor, step: NativeStep, pages: Pages, options: StepOptions | None = None
+    ) -> Tensor:
         """Changes ``x_TD`` in place and returns it."""
-        self.context.attention_layer(self.struct, x_TD, step, pages)
+        adapters = None if options is None else options.native_attention(self.layer)
+        self.context.attention_layer(self.struct, x_TD, step, pages, adapters)
         return x_TD
 
 
@@ -52,8 +56,14 @@ class PackedFeedForward:
         """Changes ``x_TD`` in place and returns it."""
         if self.supply is not None:
             self.supply.make_ready(self.layer, x_TD, options)
-        steering = None if options is None else options.native_rules(self.layer)
-        self.context.experts_layer(self.experts, x_TD, steering)
+        if options is None:
+            self.context.experts_layer(self.experts, x_TD)
+        else:
+            steering, adapters = (
+                options.native_rules(self.layer),
+                options.native_experts(self.layer),
+            )
+            self.context.experts_layer(self.experts, x_TD, steering, adapters)
         return x_TD
 
 

@@ -1,4 +1,4 @@
-"""What single rows of a step want: how their tokens are routed.
+"""What single rows of a step want: how their tokens are routed, and which adapter they use.
 
 :func:`row_options` checks once what a request asks for; :func:`step_options` puts together what the
 requests of a step ask for. A step of which nobody asks anything has none, which costs nothing.
@@ -13,8 +13,14 @@ from torch import Tensor
 
 from ostro.config import Geometry
 from ostro.kernels.attention import Span
-from ostro.kernels.native_rows import NativeSteering, native_steering
+from ostro.kernels.native_rows import (
+    NativeAdapters,
+    NativeSteering,
+    native_adapters,
+    native_steering,
+)
 from ostro.kernels.router import RouterRule, RowRules
+from ostro.model.lora import Adapter, LayerAdapter, RowAdapters
 from ostro.model.steering import Steering
 
 
@@ -24,20 +30,24 @@ class RowOptions:
 
     rules: tuple[RouterRule, ...] | None = None
     """How its tokens are routed, layer by layer."""
+    adapter: Adapter | None = None
+    """What is added to the model's matrices."""
 
 
-def row_options(geometry: Geometry, steering: Steering | None = None) -> RowOptions | None:
+def row_options(
+    geometry: Geometry, steering: Steering | None = None, adapter: Adapter | None = None
+) -> RowOptions | None:
     """Check what a request wants of this model; None if it wants nothing."""
-    if steering is None:
+    if steering is None and adapter is None:
         return None
-    return RowOptions(steering.rules(geometry))
+    return RowOptions(None if steering is None else steering.rules(geometry), adapter)
 
 
 class StepOptions:
-    """What the T rows of one step want, layer by layer."""
+    """What the T rows of one step want, layer by layer. Made by :func:`step_options`."""
 
-    def __init__(self, steered: "_Steered | None") -> None:
-        self._steered = steered
+    def __init__(self, steered: "_Steered | None", adapted: "_Adapted | None") -> None:
+        self._steered, self._adapted = steered, adapted
         self._native: dict[int, NativeSteering] = {}
 
     def rules(self, layer: int) -> RowRules | None:
@@ -53,6 +63,24 @@ class StepOptions:
             self._native[layer] = native_steering(rules)
         return self._native[layer]
 
+    def adapters(self, layer: int) -> RowAdapters | None:
+        """Which rows use which adapter in ``layer``; None: no row uses any."""
+        return None if self._adapted is None else self._adapted.layer(layer)
+
+    def native_attention(self, layer: int) -> NativeAdapters | None:
+        """The same for the native kernels, in the attention half of the layer."""
+        if self._adapted is None:
+            return None
+        parts = [adapter.layers[layer].native_attention for adapter in self._adapted.adapters]
+        return native_adapters(self._adapted.adapter_of_row_T, parts)
+
+    def native_experts(self, layer: int) -> NativeAdapters | None:
+        """The same in the expert half of the layer."""
+        if self._adapted is None:
+            return None
+        parts = [adapter.layers[layer].native_experts for adapter in self._adapted.adapters]
+        return native_adapters(self._adapted.adapter_of_row_T, parts)
+
 
 def step_options(
     spans: Sequence[Span], wanted: Sequence[RowOptions | None], geometry: Geometry
@@ -61,7 +89,8 @@ def step_options(
     if all(options is None for options in wanted):
         return None
     steered = _steered(spans, [None if x is None else x.rules for x in wanted], geometry)
-    return None if steered is None else StepOptions(steered)
+    adapted = _adapted(spans, [None if x is None else x.adapter for x in wanted])
+    return StepOptions(steered, adapted)
 
 
 @dataclass(frozen=True)
@@ -86,6 +115,25 @@ def _steered(
     # One K for all layers, so that what is recorded of a step has one shape.
     slots = max(geometry.top_k, *(rule.top_k for rules in different for rule in rules))
     return _Steered(rule_of_row_T, list(zip(*different, strict=True)), slots)
+
+
+@dataclass(frozen=True)
+class _Adapted:
+    adapter_of_row_T: Tensor
+    adapters: Sequence[Adapter]
+
+    def layer(self, layer: int) -> RowAdapters:
+        numbers = self.adapter_of_row_T.unique().tolist()
+        groups: list[tuple[Tensor, LayerAdapter | None]] = []
+        for number in numbers:
+            rows = (self.adapter_of_row_T == number).nonzero()[:, 0]
+            groups.append((rows, None if number < 0 else self.adapters[number].layers[layer]))
+        return RowAdapters(groups, torch.cat([rows for rows, _ in groups]).argsort())
+
+
+def _adapted(spans: Sequence[Span], wanted: Sequence[Adapter | None]) -> _Adapted | None:
+    adapter_of_row_T, different = _numbered(spans, wanted)
+    return _Adapted(adapter_of_row_T, different) if different else None
 
 
 _Thing = TypeVar("_Thing")

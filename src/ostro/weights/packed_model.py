@@ -62,7 +62,7 @@ def _attention(
         g.head_dim,
         g.sliding_window or 0,
     )
-    return PackedAttention(context, struct, norm_D)
+    return PackedAttention(context, layer, struct, norm_D)
 
 
 def _mixture(

@@ -11,9 +11,9 @@ struct Compute {
                     float* out);
   int32_t (*linear)(ostro_context&, const ostro_matrix&, int64_t count, const float* x, float* y);
   int32_t (*attention_layer)(ostro_context&, const ostro_attention&, const ostro_step&,
-                             const ostro_pages&, float* x);
+                             const ostro_pages&, const ostro_adapters*, float* x);
   int32_t (*experts_layer)(ostro_context&, const ostro_experts&, int64_t rows,
-                           const ostro_steering*, float* x, int32_t* chosen, float* weights, uint8_t* missing);
+                           const ostro_steering*, const ostro_adapters*, float* x, int32_t* chosen, float* weights, uint8_t* missing);
   int32_t (*route)(ostro_context&, const ostro_experts&, int64_t rows, const ostro_steering*,
                    const float* x, int32_t* chosen);
   int32_t (*head)(ostro_context&, const float* norm, float eps, const ostro_matrix&, int64_t rows,

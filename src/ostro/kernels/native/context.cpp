@@ -69,15 +69,16 @@ int32_t ostro_linear(ostro_context* context, const ostro_matrix* matrix, int64_t
 }
 
 int32_t ostro_attention_layer(ostro_context* context, const ostro_attention* layer,
-                              const ostro_step* step, const ostro_pages* pages, float* x) {
-  return context->compute.attention_layer(*context, *layer, *step, *pages, x);
+                              const ostro_step* step, const ostro_pages* pages,
+                              const ostro_adapters* adapters, float* x) {
+  return context->compute.attention_layer(*context, *layer, *step, *pages, adapters, x);
 }
 
 int32_t ostro_experts_layer(ostro_context* context, const ostro_experts* layer, int64_t rows,
-                            const ostro_steering* steering, float* x, int32_t* chosen,
-                            float* weights, uint8_t* missing) {
-  return context->compute.experts_layer(*context, *layer, rows, steering, x, chosen, weights,
-                                        missing);
+                            const ostro_steering* steering, const ostro_adapters* adapters,
+                            float* x, int32_t* chosen, float* weights, uint8_t* missing) {
+  return context->compute.experts_layer(*context, *layer, rows, steering, adapters, x, chosen,
+                                        weights, missing);
 }
 
 int32_t ostro_route(ostro_context* context, const ostro_experts* layer, int64_t rows,

@@ -24,7 +24,7 @@ extern "C" {
 #endif
 
 /* Raised with every change of this file that a caller must know of. */
-#define OSTRO_ABI 7
+#define OSTRO_ABI 8
 OSTRO_API int32_t ostro_abi(void);
 
 /* ---- context: threads, scratch memory, and the instruction set ---- */
@@ -76,6 +76,42 @@ OSTRO_API uint64_t ostro_checksum(ostro_context* context, const void* data, int6
 OSTRO_API int32_t ostro_linear(ostro_context* context, const ostro_matrix* matrix, int64_t count,
                                const float* x, float* y);
 
+/* ---- what single rows of a step want ---- */
+
+/* What an adapter adds to a matrix [rows, columns]: scale * B A. Rank 0: nothing. */
+typedef struct {
+  const float* a; /* [rank, columns] */
+  const float* b; /* [rank, rows]: B transposed. */
+  int32_t rank;
+  float scale;
+} ostro_lora;
+
+/* Which adapter holds for which row of a step; -1: none. */
+typedef struct {
+  const int32_t* adapter_of_row; /* [T] */
+  /* What each adapter adds in this layer: to query, key, value and output; or to gate, up and down
+   * of each expert in turn. */
+  const ostro_lora* const* loras;
+  int32_t most_rank; /* No rank is larger. */
+} ostro_adapters;
+
+/* What somebody wants of a layer's router. Expert e is bit e of a set. Every forced expert is
+ * allowed and there are at most top_k of them; at least top_k are allowed. */
+typedef struct {
+  uint64_t allowed;     /* Experts that may be chosen. */
+  uint64_t forced;      /* Experts that are chosen whatever their logits. */
+  const float* factors; /* [E] What weights are multiplied by, after the softmax; NULL: nothing. */
+  int32_t top_k;
+} ostro_rule;
+
+/* Which rule holds for which row of a step; rows whose rule is -1 are routed as the layer says.
+ * `slots` is K of the step, no less than any row's top_k. */
+typedef struct {
+  const int32_t* rule_of_row; /* [T] */
+  const ostro_rule* rules;
+  int32_t slots;
+} ostro_steering;
+
 /* ---- the two halves of a layer, and the head ---- */
 
 typedef struct {
@@ -109,9 +145,10 @@ typedef struct {
 } ostro_step;
 
 /* x += attention(norm(x)), keys and values of the step written to the pages. 0, or -1 if memory
- * for scratch is short. */
+ * for scratch is short. `adapters` is NULL where no row has one. */
 OSTRO_API int32_t ostro_attention_layer(ostro_context* context, const ostro_attention* layer,
-                                        const ostro_step* step, const ostro_pages* pages, float* x);
+                                        const ostro_step* step, const ostro_pages* pages,
+                                        const ostro_adapters* adapters, float* x);
 
 typedef struct {
   ostro_matrix gate, up, down;
@@ -126,30 +163,15 @@ typedef struct {
   int32_t precise; /* Rows for gate and up in two parts of 8 bits, see Precision in forms.h. */
 } ostro_experts;
 
-/* What somebody wants of a layer's router. Expert e is bit e of a set. Every forced expert is
- * allowed and there are at most top_k of them; at least top_k are allowed. */
-typedef struct {
-  uint64_t allowed;     /* Experts that may be chosen. */
-  uint64_t forced;      /* Experts that are chosen whatever their logits. */
-  const float* factors; /* [E] What weights are multiplied by, after the softmax; NULL: nothing. */
-  int32_t top_k;
-} ostro_rule;
-
-/* Which rule holds for which row of a step; rows whose rule is -1 are routed as the layer says.
- * `slots` is K of the step, no less than any row's top_k. */
-typedef struct {
-  const int32_t* rule_of_row; /* [T] */
-  const ostro_rule* rules;
-  int32_t slots;
-} ostro_steering;
-
 /* x += sum over k of weight_k * expert_k(norm(x)). Writes the chosen experts [T, K] and their
  * weights, where these are not NULL; a slot that a row does not use has expert -1 and weight 0. If
  * an expert that is needed has no data, nothing is computed: missing[e] is set to 1 for each and
- * their number is returned. -1 if memory is short. `steering` is NULL where nobody steers. */
+ * their number is returned. -1 if memory is short. `steering` is NULL where nobody steers, `adapters`
+ * where no row has one. */
 OSTRO_API int32_t ostro_experts_layer(ostro_context* context, const ostro_experts* layer,
-                                      int64_t rows, const ostro_steering* steering, float* x,
-                                      int32_t* chosen, float* weights, uint8_t* missing);
+                                      int64_t rows, const ostro_steering* steering,
+                                      const ostro_adapters* adapters, float* x, int32_t* chosen,
+                                      float* weights, uint8_t* missing);
 
 /* The experts [T, K] that a layer would choose for x. -1 if memory is short. */
 OSTRO_API int32_t ostro_route(ostro_context* context, const ostro_experts* layer, int64_t rows,

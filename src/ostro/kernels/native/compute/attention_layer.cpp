@@ -5,6 +5,7 @@
 #include "attend_segment.h"
 #include "layers.h"
 #include "linear.h"
+#include "lora.h"
 #include "rows.h"
 
 namespace ostro::OSTRO_ISA {
@@ -12,12 +13,16 @@ namespace {
 
 constexpr int64_t kTile = 4;  // Queries that share every key and value that is read.
 
+// In the order of an adapter's additions.
+constexpr int kProjections = 3, kOutput = 3;
+
 // One call's view of everything.
 struct Attention {
   ostro_context& context;
   const ostro_attention& layer;
   const ostro_step& step;
   const ostro_pages& pages;
+  RowAdapters adapters;
   float *query = nullptr, *key = nullptr, *value = nullptr;  // [T, H * d], twice [T, N * d]
   float* mixed = nullptr;       // [T, H * d]
   Gathered* partial = nullptr;  // [tiles, segments, kMostQueries], where segments are shared out
@@ -202,18 +207,42 @@ bool shares_segments(const ostro_context& context, int64_t tiles, int64_t segmen
   return segments > 1 && context.pool.size() > 1 && tiles < 4 * context.pool.size();
 }
 
+// What adapters make of x [T, columns] before matrices [first, last).
+void shrink(const Attention& a, const float* x, int64_t columns, int first, int last) {
+  const int64_t steps = a.adapters.steps(), a_row = (last - first) * steps;
+  a.context.pool.run(a.step.rows * a_row, [&](int64_t index, int) {
+    const int64_t row = index / a_row, matrix = first + index % a_row / steps;
+    if (const ostro_lora* loras = a.adapters.of(row)) {
+      a.adapters.shrink_step(loras[matrix], index % steps, x + row * columns, columns, row, matrix);
+    }
+  });
+}
+
+// What adapters add to a piece of y [T, rows of the matrix].
+void expand(const Attention& a, const ostro_matrix& matrix, int64_t step, int64_t index, int number,
+            float* y) {
+  const Columns columns = piece_columns(matrix, step, index);
+  for (int64_t row = 0; row < a.step.rows; ++row) {
+    if (const ostro_lora* loras = a.adapters.of(row)) {
+      a.adapters.expand(loras[number], matrix.rows, row, number, columns.first, columns.count,
+                        y + row * padded_rows(matrix.rows) + columns.first);
+    }
+  }
+}
+
 // Queries, keys and values of all rows, in one task.
 void project(const Attention& a, const Forms& normed) {
   const ostro_matrix* matrices[] = {&a.layer.query, &a.layer.key, &a.layer.value};
   float* targets[] = {a.query, a.key, a.value};
-  int64_t steps[3], starts[4] = {};
-  for (int i = 0; i < 3; ++i) {
+  int64_t steps[kProjections], starts[kProjections + 1] = {};
+  for (int i = 0; i < kProjections; ++i) {
     steps[i] = piece_groups(*matrices[i], a.step.rows);
     starts[i + 1] = starts[i] + pieces(*matrices[i], steps[i]);
   }
-  a.context.pool.run(starts[3], [&](int64_t index, int) {
+  a.context.pool.run(starts[kProjections], [&](int64_t index, int) {
     const int i = index < starts[1] ? 0 : index < starts[2] ? 1 : 2;
     multiply_piece(*matrices[i], steps[i], index - starts[i], normed, 0, a.step.rows, targets[i]);
+    if (a.adapters) expand(a, *matrices[i], steps[i], index - starts[i], i, targets[i]);
   });
 }
 
@@ -224,6 +253,7 @@ void add_output(const Attention& a, const Forms& mixed, float* out, float* x) {
   const int64_t step = piece_groups(output, T), width = step * kGroupRows;
   a.context.pool.run(pieces(output, step), [&](int64_t index, int) {
     multiply_piece(output, step, index, mixed, 0, T, out);
+    if (a.adapters) expand(a, output, step, index, kOutput, out);
     const int64_t first = index * width, last = std::min(first + width, D);
     for (int64_t t = 0; t < T; ++t) {
       for (int64_t i = first; i < last; ++i) x[t * D + i] += out[t * D + i];
@@ -234,9 +264,10 @@ void add_output(const Attention& a, const Forms& mixed, float* out, float* x) {
 }  // namespace
 
 int32_t attention_layer(ostro_context& context, const ostro_attention& layer,
-                        const ostro_step& step, const ostro_pages& pages, float* x) {
+                        const ostro_step& step, const ostro_pages& pages,
+                        const ostro_adapters* adapters, float* x) {
   const int64_t T = step.rows, D = layer.query.columns;
-  Attention a{context, layer, step, pages};
+  Attention a{context, layer, step, pages, {adapters, kProjections + 1}};
   const int64_t segments = most_segments(step);
   const Tiles tiles = cut(a, segments);
   const bool share = shares_segments(context, tiles.count(), segments);
@@ -252,6 +283,7 @@ int32_t attention_layer(ostro_context& context, const ostro_attention& layer,
                                 {a.value, T * a.kv_width()},
                                 {a.mixed, T * a.query_width()},
                                 {out, T * D},
+                                {a.adapters.memory, a.adapters.products(T)},
                                 {a.partial, partials}})) {
     return -1;
   }
@@ -262,7 +294,9 @@ int32_t attention_layer(ostro_context& context, const ostro_attention& layer,
     float row[kMostDim];
     rms_norm(x + t * D, layer.norm, D, layer.eps, row);
     normed.write(row, t);
+    if (a.adapters.of(t)) std::copy_n(row, D, out + t * D);  // Nothing else needs `out` yet.
   });
+  if (a.adapters) shrink(a, out, D, 0, kProjections);
   project(a, normed);
   context.pool.run(T, [&](int64_t t, int) { rotate_and_store(a, t); });
   if (share) {
@@ -273,6 +307,7 @@ int32_t attention_layer(ostro_context& context, const ostro_attention& layer,
     context.pool.run(tiles.count(), [&](int64_t index, int) { attend_tile(a, tiles.at(index)); });
   }
   context.pool.run(T, [&](int64_t t, int) { mixed.write(a.mixed + t * a.query_width(), t); });
+  if (a.adapters) shrink(a, a.mixed, a.query_width(), kOutput, kOutput + 1);
   add_output(a, mixed, out, x);
   return 0;
 }

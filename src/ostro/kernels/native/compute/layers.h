@@ -7,11 +7,12 @@
 namespace ostro::OSTRO_ISA {
 
 int32_t attention_layer(ostro_context& context, const ostro_attention& layer,
-                        const ostro_step& step, const ostro_pages& pages, float* x);
+                        const ostro_step& step, const ostro_pages& pages,
+                        const ostro_adapters* adapters, float* x);
 
 int32_t experts_layer(ostro_context& context, const ostro_experts& layer, int64_t rows,
-                      const ostro_steering* steering, float* x, int32_t* chosen, float* weights,
-                      uint8_t* missing);
+                      const ostro_steering* steering, const ostro_adapters* adapters, float* x,
+                      int32_t* chosen, float* weights, uint8_t* missing);
 
 int32_t route_rows(ostro_context& context, const ostro_experts& layer, int64_t rows,
                    const ostro_steering* steering, const float* x, int32_t* chosen);

@@ -1,0 +1,57 @@
+"""An adapter merged into a model's weights: W + scale * B A, in the type that W has."""
+
+import torch
+
+from ostro.config import Geometry, WeightType
+from ostro.errors import OstroError
+from ostro.model.lora import Adapter
+from ostro.text.vocabulary import Vocabulary
+from ostro.weights.adapters import additions_of
+from ostro.weights.slots import Slot
+from ostro.weights.source import SlotSource
+from ostro.weights.stored import StoredTensor
+
+
+class Merged:
+    """A model with an adapter in its weights, to be written or loaded as any other."""
+
+    def __init__(self, base: SlotSource, adapter: Adapter) -> None:
+        """Nothing is computed before a slot is read."""
+        self._base, self._name = base, adapter.name
+        self._additions = additions_of(adapter, base.geometry)
+
+    @property
+    def geometry(self) -> Geometry:
+        """That of the model."""
+        return self._base.geometry
+
+    @property
+    def matrix_type(self) -> WeightType:
+        """That of the model."""
+        return self._base.matrix_type
+
+    @property
+    def vocabulary(self) -> Vocabulary | None:
+        """That of the model."""
+        return self._base.vocabulary
+
+    def read(self, slot: Slot) -> StoredTensor:
+        """The model's numbers, and what the adapter adds; the sum is taken in float32.
+
+        A quantised matrix is refused: storing the sum would quantise it again.
+        """
+        stored = self._base.read(slot)
+        addition = self._additions.get(slot)
+        if addition is None:
+            return stored
+        if not stored.type.is_dense:
+            raise OstroError(
+                f"{self.file_of(slot)} is quantised to {stored.type.name}; merge adapter "
+                f"{self._name!r} into the model in full precision"
+            )
+        total = stored.data.to(torch.float32) + addition.delta().to(stored.data.device)
+        return StoredTensor(stored.type, total.to(stored.data.dtype))
+
+    def file_of(self, slot: Slot) -> str:
+        """The model's file."""
+        return self._base.file_of(slot)
