@@ -322,6 +322,10 @@ def serve(
         list[str] | None,
         typer.Option(help="A name that reaches it [default: mistral-small and others]."),
     ] = None,
+    adapter: Annotated[
+        list[str] | None,
+        typer.Option(help="NAME=FOLDER of a LoRA adapter, a model of its own; may be repeated."),
+    ] = None,
     host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")] = 8000,
     api_keys: Annotated[Path | None, typer.Option(help="A file with a key a line.")] = None,
@@ -369,7 +373,8 @@ def serve(
         "max_tokens": max_tokens,
         "log_prompts": log_prompts,
     }
-    command.run(model, running, asked | ({"aliases": tuple(alias)} if alias else {}))
+    asked |= {"aliases": tuple(alias)} if alias else {}
+    command.run(model, running, adapter or [], asked)
 
 
 @app.command()

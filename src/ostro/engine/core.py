@@ -207,11 +207,12 @@ class EngineCore:
 
     def _answer(self, request: Request, choice: int, first: int) -> Answer:
         room = self.context - len(request.prompt_ids)
-        params = request.params
+        model, params = self.model, request.params
         ends = params.ends(self.tokenizer.eos_ids)
+        adapter = None if request.adapter is None else model.adapters.get(request.adapter)
         sampler = Sampler(
             params,
-            self.model.kernels,
+            model.kernels,
             choice=choice,
             prompt_length=len(request.prompt_ids),
             ends=ends,
@@ -219,7 +220,7 @@ class EngineCore:
         return Answer(
             request,
             first + choice,
-            options=row_options(self.model.geometry, request.steering),
+            options=row_options(model.geometry, request.steering, adapter),
             report=PromptReport() if request.reports and choice == 0 else None,
             sampler=sampler,
             text=AnswerText(self.tokenizer, params.stop, mid_text=request.mid_text),

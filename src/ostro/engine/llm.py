@@ -5,6 +5,7 @@ import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 from torch import Tensor
@@ -27,6 +28,7 @@ from ostro.text.raw_prompt import encode_raw
 from ostro.text.safe_prompt import with_safe_prompt
 from ostro.text.tokenizer import Tokenizer
 from ostro.text.tools import AUTO, Tool, ToolChoice
+from ostro.weights.adapters import read_adapter
 from ostro.weights.expert_pool import PoolMetrics
 
 Messages = Sequence[Message | Mapping[str, Any]]
@@ -161,6 +163,7 @@ class LLM:
         routing: bool = False,
         prompt_routing: bool = False,
         steering: Steering | Mapping[str, Any] | None = None,
+        adapter: str | None = None,
         **sampling: Any,
     ) -> Request:
         """A text to continue, or messages to answer, as the engine takes it.
@@ -168,6 +171,7 @@ class LLM:
         With ``raw``, ``<s>`` and ``</s>`` in a text are BOS and EOS. ``routing`` and
         ``prompt_routing`` ask which experts the tokens took, and ``steering`` says which they
         should (:func:`ostro.model.steering.parse_steering` tells the form of a mapping).
+        ``adapter`` names one that :meth:`add_adapter` read.
         ``sampling`` are the fields of :class:`SamplingParams`.
         """
         if isinstance(prompt, str):
@@ -185,7 +189,19 @@ class LLM:
             routing=routing,
             prompt_routing=prompt_routing,
             steering=steering,
+            adapter=adapter,
         )
+
+    def add_adapter(self, folder: str | Path, name: str | None = None) -> str:
+        """Read a LoRA adapter in PEFT's layout; requests may then name it. Gives its name.
+
+        Requests with different adapters, and with none, are computed together.
+        """
+        path = Path(folder).expanduser()
+        geometry, device = self.model.geometry, self.model.device
+        adapter = read_adapter(path, geometry, name=name, device=device)
+        self.model.adapters.add(adapter)
+        return adapter.name
 
     def gather(self, answer: Answer, pieces: Iterable[Piece]) -> Completion:
         """The whole of an answer, from its pieces among ``pieces``."""

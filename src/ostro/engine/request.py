@@ -29,6 +29,8 @@ class Request:
     """The first token of the prompt that is to be told of, where something is asked about it."""
     steering: Steering | None = None
     """What is wanted of the router."""
+    adapter: str | None = None
+    """The adapter that its tokens are computed with, by name."""
 
     @property
     def reports(self) -> bool:

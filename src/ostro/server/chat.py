@@ -56,6 +56,7 @@ class Chat:
             routing=request.routing,
             prompt_routing=request.prompt_routing,
             steering=request.steering,
+            adapter=self._served.adapter(self._served.card(request.model)),
         )
         answers = self._served.engine.core.prepare(asked)
         channels = [

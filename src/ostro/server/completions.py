@@ -71,6 +71,7 @@ class Completions:
             routing=request.routing,
             prompt_routing=request.prompt_routing,
             steering=request.steering,
+            adapter=self._served.adapter(self._served.card(request.model)),
         )
         return asked, text
 

@@ -74,6 +74,7 @@ class Moderation:
                     prompt_ids=[*prompt, *answer],
                     params=SamplingParams(max_tokens=1, prompt_logprobs=0),
                     report_from=len(prompt),
+                    adapter=self._served.adapter(self._served.card(request.model)),
                 )
                 index = len(job.answers)
                 job.answers.extend(self._served.engine.core.prepare(asked, index))
