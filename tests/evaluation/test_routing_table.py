@@ -160,9 +160,7 @@ def test_sequences_keep_their_order_whoever_finishes_first(
     assert pyarrow.parquet.ParquetFile(tmp_path / "r.parquet").num_row_groups > 1
 
 
-def test_each_answer_is_a_sequence_and_the_prompt_stands_with_the_first(
-    llm: LLM, tmp_path
-) -> None:
+def test_each_answer_is_a_sequence_and_the_prompt_stands_with_the_first(llm: LLM, tmp_path) -> None:
     request = llm.request("xyz", n=2, temperature=1.0, seed=1, max_tokens=3, **BOTH)
     found = record(llm, [request], tmp_path / "r.parquet", SILENT)
     parts = {(row["sequence"], row["part"]) for row in rows_of(tmp_path / "r.parquet")}
