@@ -16,13 +16,13 @@ def prompts(monkeypatch) -> list[list[int]]:
     from ostro.engine.core import EngineCore
 
     seen: list[list[int]] = []
-    add = EngineCore.add
+    prepare = EngineCore.prepare
 
-    def add_and_note(core, request):
+    def prepare_and_note(core, request):
         seen.append(list(request.prompt_ids))
-        return add(core, request)
+        return prepare(core, request)
 
-    monkeypatch.setattr(EngineCore, "add", add_and_note)
+    monkeypatch.setattr(EngineCore, "prepare", prepare_and_note)
     return seen
 
 

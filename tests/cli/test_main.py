@@ -14,6 +14,7 @@ import ostro
 COMMANDS = (
     "chat",
     "generate",
+    "routing",
     "plan",
     "convert",
     "upcycle",

@@ -1,6 +1,7 @@
 """Steering: what is refused and how that is said, and what the rules mean."""
 
 import itertools
+import json
 
 import pytest
 import torch
@@ -38,6 +39,9 @@ GEOMETRY = Geometry(
         ({"forbid": [-1]}, r"there is no expert -1"),
         ({"reweight": {"17": 0.5}}, r"there is no expert 17"),
         ({"reweight": {"x": 0.5}}, r"keys of reweight must be whole numbers, not 'x'"),
+        ({"reweight": {"01": 0.5}}, r"keys of reweight must be whole numbers, not '01'"),
+        ({"reweight": {"1" * 5000: 0.5}}, r"keys of reweight must be whole numbers"),
+        ({"reweight": {"1": 10**400}}, r"must be a finite number"),
         ({"reweight": {"1": float("nan")}}, r"must be a finite number, not nan"),
         ({"reweight": {"1": "2"}}, r"must be a finite number, not '2'"),
         ({"reweight": [1]}, r"reweight must be a table"),
@@ -86,6 +90,20 @@ def test_equal_steering_is_equal_and_cannot_be_changed() -> None:
         one.layers[0].reweight[1] = 3
     with pytest.raises(AttributeError):
         one.default = LayerSteering()
+
+
+@pytest.mark.parametrize(
+    "table",
+    [
+        {},
+        {"force": [1, 2], "forbid": [3], "reweight": {"0": 0.5, "4": -2.0}, "top_k": 3},
+        {"force": [5], "layers": {"1": {"top_k": 1}, "2": {}}},
+    ],
+)
+def test_the_table_of_steering_is_read_back(table) -> None:
+    steering = parse_steering(table)
+    assert steering.to_dict() == table
+    assert parse_steering(json.loads(json.dumps(steering.to_dict()))) == steering
 
 
 EXPERTS = st.sets(st.integers(0, E - 1))

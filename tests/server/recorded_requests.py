@@ -76,9 +76,9 @@ CHAT = {
         "metadata":{"a":"b"},"n":2,"presence_penalty":1,"prompt_cache_key":"k","response_format":
         {"type":"json_object"},"safety_identifier":"s","seed":1,"stop":["a"],"store":true,
         "temperature":2,"top_logprobs":2,"top_p":0,"user":"u","top_k":5,"min_p":0.1,
-        "repetition_penalty":1.1,"routing":true,"steering":{"top_k":{"0":1},"force":{"1":[2]},
-        "forbid":{"1":[3]},"reweight":{"0":{"1":0.5}}},"ignore_eos":true,"min_tokens":1,
-        "stop_token_ids":[7]}""",
+        "repetition_penalty":1.1,"routing":true,"steering":{"top_k":1,"force":[2],"layers":{"1":
+        {"forbid":[3],"reweight":{"1":0.5}}}},"ignore_eos":true,"min_tokens":1,"stop_token_ids":[7]
+        }""",
     "openai-3.57.0 stream": """{"model":"demo","stream":true,"messages":[{"role":"user",
         "content":"x"}],"logprobs":true,"stream_options":{"include_usage":true}}""",
     "openai-3.57.0 tools": """{"model":"demo","messages":[{"role":"user","content":"x"}],

@@ -30,7 +30,8 @@ KINDS = (
 NAMES = sorted(
     {name for kind in KINDS for name in kind.model_fields}
     | {"role", "content", "type", "text", "function", "name", "arguments", "id", "schema"}
-    | {"json_schema", "regex", "choice", "include_usage", "force", "forbid", "reweight", "0", "1"}
+    | {"json_schema", "regex", "choice", "include_usage", "force", "forbid", "reweight", "layers"}
+    | {"0", "1"}
 )
 WORDS = ["user", "assistant", "tool", "function", "text", "json_schema", "any", "x", "", "\ud800"]
 

@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from ostro.model.steering import LayerSteering, Steering, parse_steering
 from ostro.server.limits import Limits
 from ostro.server.request_json import read_json
 from ostro.server.schema_chat import ChatRequest
@@ -86,13 +87,21 @@ def test_both_dialects_in_one_request() -> None:
     assert (request.token_limit, request.chosen_seed, request.n) == (5, 1, 2)
     assert request.logit_bias == {5: -100.0}
     assert request.stop_token_ids == [7]
-    assert request.steering is not None
-    assert request.steering.model_dump() == {
-        "top_k": {0: 1},
-        "force": {1: [2]},
-        "forbid": {1: [3]},
-        "reweight": {0: {1: 0.5}},
-    }
+    assert request.steering == Steering(
+        default=LayerSteering(force=[2], top_k=1),
+        layers={1: LayerSteering(forbid=[3], reweight={1: 0.5})},
+    )
+
+
+def test_steering_is_what_the_model_reads() -> None:
+    table = {"force": [1], "reweight": {"0": -0.5}, "layers": {"2": {"top_k": 3}}}
+    assert chat(steering=table).steering == parse_steering(table)
+    assert chat(steering={}).steering == Steering()
+    nulls = {"force": [1.0], "forbid": None, "layers": {"2": {"top_k": 3.0, "force": None}}}
+    assert chat(steering=nulls).steering == parse_steering(
+        {"force": [1], "layers": {"2": {"top_k": 3}}}
+    )
+    assert len(chat(steering={"force": list(range(4095))}).steering.default.force) == 4095
 
 
 def test_two_names_of_one_setting() -> None:

@@ -177,17 +177,20 @@ CHATS = [
     (message(["a"] * 1025), "messages[0].content", "at most 1024 entries"),
     ({"messages": [USER] * 4097}, "messages", "at most 4096 entries"),
     # Steering.
-    (steering(top_kk={}), "steering.top_kk", "is an unknown field"),
-    (steering(top_k={"0": 0}), "steering.top_k['0']", "whole number of experts from 1"),
-    (steering(top_k=[2]), "steering.top_k", "with layers as its keys"),
-    (steering(force={"x": [1]}), "steering.force.x", "is not the number of one of the layers"),
-    (steering(force={"0": [-1]}), "steering.force['0'][0]", "the number of an expert"),
-    (steering(force={"0": [1, 1]}), "steering.force['0']", "twice"),
-    (steering(forbid={"0": 1}), "steering.forbid['0']", "a list of experts"),
-    (steering(reweight={"0": {"1": -1}}), "steering.reweight['0']['1']", "from 0 to 1000000"),
+    (steering(top_kk={}), "steering", "steering unknown key 'top_kk'"),
+    (steering(top_k=1.5), "steering", "top_k must be a whole number, not 1.5"),
+    (steering(force={"x": [1]}), "steering", "force must be a list of whole numbers"),
+    (steering(force=[True]), "steering", "force must be a list of whole numbers"),
+    (steering(reweight={"01": 1}), "steering", "keys of reweight must be whole numbers, not '01'"),
+    (steering(reweight={"1": 10**400}), "steering", "must be a finite number"),
+    (steering(layers={"x": {}}), "steering", "keys of layers must be whole numbers, not 'x'"),
+    (steering(layers={"3": {"layers": {}}}), "steering", "steering layer 3: unknown key 'layers'"),
+    (steering(layers={"3": 5}), "steering", "layers: 3 must be a table, not 5"),
+    ({"steering": [1]}, "steering", "must be an object"),
+    (steering(force=list(range(4096))), "steering", "at most 4096 entries in all"),
     (
-        steering(top_k={str(layer): 1 for layer in range(5000)}),
-        "steering.top_k",
+        steering(layers={str(layer): {"top_k": 1} for layer in range(2048)}),
+        "steering",
         "at most 4096 entries in all",
     ),
 ]
@@ -275,6 +278,12 @@ def test_thousands_of_mistakes_stay_a_short_answer() -> None:
     assert len(str(unknown)) < 300
     wrong = refused(ChatRequest, {"model": "m", "messages": [{"role": "user"}] * 4096})
     assert len(wrong.detail) == 20
+
+
+def test_a_reason_quotes_little_of_what_was_sent() -> None:
+    body = {"model": "m", "messages": [USER], "steering": {"force": "x" * 100_000}}
+    error = refused(ChatRequest, body)
+    assert len(error.detail[0]["msg"]) < 400
 
 
 def test_limits_are_those_that_are_given() -> None:

@@ -1,13 +1,12 @@
 """``ostro chat``: one answer, or a conversation in the terminal."""
 
-import json
 import sys
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from ostro.cli.fitting import fitting
+from ostro.cli.inputs import read_messages
 from ostro.cli.options import Running, Sampling
 from ostro.cli.output import note, pool_line, print_json
 from ostro.cli.propose import is_published_name, propose
@@ -106,7 +105,7 @@ def _messages(request: Request) -> list[Message] | None:
     if request.messages is not None:
         if request.prompt is not None:
             raise OstroError("give either --prompt or --messages, not both")
-        return _with_system(parse_messages(_read_messages(request.messages)), request.system)
+        return _with_system(parse_messages(read_messages(request.messages)), request.system)
     prompt = request.prompt
     if prompt is None and not request.as_json and sys.stdin.isatty():
         return None
@@ -117,14 +116,6 @@ def _messages(request: Request) -> list[Message] | None:
 
 def _with_system(messages: list[Message], system: str | None) -> list[Message]:
     return messages if system is None else [Message("system", system), *messages]
-
-
-def _read_messages(path: Path) -> Any:
-    try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise OstroError(f"{path}: not readable as JSON ({error})") from error
-    return values["messages"] if isinstance(values, dict) and "messages" in values else values
 
 
 def _load(

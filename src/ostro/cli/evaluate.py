@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
+from ostro.cli.inputs import read_text
 from ostro.cli.options import Running
 from ostro.cli.output import print_json, print_rows
 from ostro.engine.llm import LLM
 from ostro.engine.load import Located, load, locate
-from ostro.errors import OstroError
 from ostro.evaluation.quantisation import WINDOW, Comparison, compare
 from ostro.evaluation.shipped_text import shipped_text
 from ostro.runtime.environment import Environment
@@ -18,7 +18,7 @@ def run_quantisation(
     full: str, quantised: str, text: Path | None, running: Running, *, as_json: bool
 ) -> None:
     """Print what ``quantised`` has lost of ``full``."""
-    content = shipped_text() if text is None else _read(text)
+    content = shipped_text() if text is None else read_text(text)
     environment, progress = Environment.read(), TerminalProgress()
     models = [locate(model, environment, progress) for model in (full, quantised)]
     window = running.context or min(WINDOW, *(_limit(model) for model in models))
@@ -34,14 +34,6 @@ def run_quantisation(
         print_json(found.to_dict())
     else:
         print_rows(_rows(found))
-
-
-def _read(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
-        raise OstroError(f"cannot read the text {path}: {reason}") from error
 
 
 def _limit(model: Located) -> int:

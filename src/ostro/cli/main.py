@@ -106,6 +106,8 @@ def chat(
     frequency_penalty: options.Penalty = 0.0,
     seed: options.Seed = None,
     stop: options.Stop = None,
+    steering: options.SteeringJson = None,
+    routing: options.Routing = False,
     threads: options.Threads = None,
     context: options.Context = None,
     memory: options.Memory = None,
@@ -114,8 +116,10 @@ def chat(
     device: options.Device = "cpu",
 ) -> None:
     """Talk to a model, here or once (--prompt)."""
+    options.check_routing(routing, as_json=as_json)
     torch_seconds = _import_torch()
     from ostro.cli import chat as command
+    from ostro.cli.inputs import read_steering
 
     sampling = options.Sampling(
         max_tokens,
@@ -128,6 +132,8 @@ def chat(
         stop or [],
         presence_penalty,
         frequency_penalty,
+        read_steering(steering),
+        routing,
     )
     running = options.Running(threads, context, memory, kind, device, cache_type)
     request = command.Request(prompt, system, messages, safe_prompt, as_json, yes, timings)
@@ -153,6 +159,8 @@ def generate(
     frequency_penalty: options.Penalty = 0.0,
     seed: options.Seed = None,
     stop: options.Stop = None,
+    steering: options.SteeringJson = None,
+    routing: options.Routing = False,
     threads: options.Threads = None,
     context: options.Context = None,
     memory: options.Memory = None,
@@ -161,7 +169,9 @@ def generate(
     device: options.Device = "cpu",
 ) -> None:
     """Continue a text, without a chat template."""
+    options.check_routing(routing, as_json=as_json)
     from ostro.cli import generate as command
+    from ostro.cli.inputs import read_steering
 
     sampling = options.Sampling(
         max_tokens,
@@ -174,9 +184,64 @@ def generate(
         stop or [],
         presence_penalty,
         frequency_penalty,
+        read_steering(steering),
+        routing,
     )
     running = options.Running(threads, context, memory, kind, device, cache_type)
     command.run(model, prompt, sampling, running, raw=raw, as_json=as_json)
+
+
+@app.command()
+def routing(
+    model: Annotated[str, typer.Argument(help="A name, a folder or a file.")] = "demo",
+    prompt: Annotated[list[str] | None, typer.Option(help="Answer this; may be repeated.")] = None,
+    text: Annotated[Path | None, typer.Option(help="Read this file, however long.")] = None,
+    messages: Annotated[Path | None, typer.Option(help="Answer a JSON list of messages.")] = None,
+    raw: Annotated[
+        bool, typer.Option("--raw", help="No template; read <s> and </s> as BOS and EOS.")
+    ] = False,
+    report: Annotated[
+        Path | None, typer.Option(help="Write every choice to this Parquet file.")
+    ] = None,
+    as_json: options.Json = False,
+    max_tokens: options.MaxTokens = None,
+    temperature: options.Temperature = 0.0,
+    top_p: options.TopP = 1.0,
+    top_k: options.TopK = 0,
+    min_p: options.MinP = 0.0,
+    repetition_penalty: options.RepetitionPenalty = 1.0,
+    presence_penalty: options.Penalty = 0.0,
+    frequency_penalty: options.Penalty = 0.0,
+    seed: options.Seed = None,
+    stop: options.Stop = None,
+    steering: options.SteeringJson = None,
+    threads: options.Threads = None,
+    context: options.Context = None,
+    memory: options.Memory = None,
+    cache_type: options.CacheType = None,
+    kind: options.ComputeType = None,
+    device: options.Device = "cpu",
+) -> None:
+    """Say which experts tokens take, layer by layer."""
+    from ostro.cli import routing as command
+    from ostro.cli.inputs import read_steering
+
+    sampling = options.Sampling(
+        max_tokens,
+        temperature,
+        top_p,
+        top_k,
+        min_p,
+        repetition_penalty,
+        seed,
+        stop or [],
+        presence_penalty,
+        frequency_penalty,
+        read_steering(steering),
+    )
+    running = options.Running(threads, context, memory, kind, device, cache_type)
+    source = command.Source(prompt or [], text, messages, raw)
+    command.run(model, source, sampling, running, report, as_json=as_json)
 
 
 @app.command()

@@ -1,9 +1,14 @@
 """Options that several sub-commands share, and the small objects they become."""
 
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+from ostro.errors import OstroError
+
+if TYPE_CHECKING:  # It would import PyTorch before a command is known.
+    from ostro.model.steering import Steering
 
 MaxTokens = Annotated[
     int | None, typer.Option(min=1, help="Most tokens to generate [default: until EOS or context].")
@@ -19,6 +24,11 @@ Penalty = Annotated[
 ]
 Seed = Annotated[int | None, typer.Option(min=0, help="Makes sampling repeatable.")]
 Stop = Annotated[list[str] | None, typer.Option(help="End before this text; may be repeated.")]
+SteeringJson = Annotated[
+    str | None,
+    typer.Option("--steering", help='Steer the router: JSON such as {"force": [3]}, or @FILE.'),
+]
+Routing = Annotated[bool, typer.Option("--routing", help="With --json, tell each token's experts.")]
 Threads = Annotated[int | None, typer.Option(min=1, help="Compute threads [default: all cores].")]
 Context = Annotated[
     int | None, typer.Option(min=1, help="Tokens of context [default: the model's limit].")
@@ -39,9 +49,15 @@ Device = Annotated[str, typer.Option(help="cpu or cuda.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 
 
+def check_routing(routing: bool, *, as_json: bool) -> None:
+    """Refuse ``--routing`` where nothing shows it."""
+    if routing and not as_json:
+        raise OstroError("--routing adds to the JSON document; give --json as well")
+
+
 @dataclass(frozen=True)
 class Sampling:
-    """How to choose tokens, as given on the command line."""
+    """How to choose tokens and experts, as given on the command line."""
 
     max_tokens: int | None
     temperature: float
@@ -53,6 +69,8 @@ class Sampling:
     stop: list[str]
     presence_penalty: float = 0.0
     frequency_penalty: float = 0.0
+    steering: "Steering | None" = None
+    routing: bool = False
 
     def arguments(self) -> dict[str, Any]:
         """Keyword arguments for the engine."""

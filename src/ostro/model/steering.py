@@ -8,7 +8,8 @@ are not normalised again, so a factor below 1 takes something away and puts noth
 :func:`ostro.kernels.router.route` says it in PyTorch.
 """
 
-import math
+import re
+import sys
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
@@ -17,6 +18,9 @@ from typing import Any
 from ostro.config import Geometry
 from ostro.errors import OstroError
 from ostro.kernels.router import RouterRule
+
+# One way to write a number, so that no two keys of a table mean the same.
+_NUMBER = re.compile(r"0|[1-9][0-9]{0,8}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,6 +38,13 @@ class LayerSteering:
         object.__setattr__(self, "force", frozenset(self.force))
         object.__setattr__(self, "forbid", frozenset(self.forbid))
         object.__setattr__(self, "reweight", MappingProxyType(dict(self.reweight)))
+
+    def to_dict(self) -> dict[str, Any]:
+        """The table that :func:`parse_steering` reads, in JSON's plain values."""
+        reweight = {str(expert): factor for expert, factor in sorted(self.reweight.items())}
+        table = {"force": sorted(self.force), "forbid": sorted(self.forbid), "reweight": reweight}
+        kept: dict[str, Any] = {key: value for key, value in table.items() if value}
+        return kept if self.top_k is None else kept | {"top_k": self.top_k}
 
     def rule(self, geometry: Geometry, where: str) -> RouterRule:
         """The rule for a layer of this model. An OstroError begins with ``where``."""
@@ -80,6 +91,11 @@ class Steering:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "layers", MappingProxyType(dict(self.layers)))
+
+    def to_dict(self) -> dict[str, Any]:
+        """The table that :func:`parse_steering` reads, in JSON's plain values."""
+        layers = {str(layer): steering.to_dict() for layer, steering in sorted(self.layers.items())}
+        return self.default.to_dict() | ({"layers": layers} if layers else {})
 
     def rules(self, geometry: Geometry) -> tuple[RouterRule, ...]:
         """A rule for each layer. What cannot be is an OstroError that says where and why."""
@@ -151,13 +167,14 @@ def _numbers(value: Any, name: str) -> Collection[int]:
 def _number(key: Any, name: str) -> int:
     """The number that a JSON table's key, always a string there, stands for."""
     text = str(key)
-    if isinstance(key, bool) or not (text.isascii() and text.isdigit()):
+    if not _NUMBER.fullmatch(text):
         raise OstroError(f"steering: the keys of {name} must be whole numbers, not {key!r}")
     return int(text)
 
 
 def _factor(value: Any, where: str) -> float:
-    if type(value) not in (int, float) or not math.isfinite(value):
+    # The comparison also refuses a whole number that float64 cannot hold.
+    if type(value) not in (int, float) or not abs(value) <= sys.float_info.max:
         raise OstroError(f"{where}: a factor of reweight must be a finite number, not {value!r}")
     return float(value)
 

@@ -43,4 +43,4 @@ class Limits:
     options: int = 1024
     """Texts of ``response_format``'s type ``choice``."""
     steered: int = 4096
-    """Entries of one table of ``steering``, those of all its layers together."""
+    """Keys and numbers in ``steering``, those of all its layers together."""

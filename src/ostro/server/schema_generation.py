@@ -25,7 +25,7 @@ from ostro.server.schema_base import (
     whole,
 )
 from ostro.server.schema_formats import ResponseFormat
-from ostro.server.schema_steering import Steering
+from ostro.server.schema_steering import SteeringField
 
 _TOKEN_KEY = re.compile(r"0|[1-9][0-9]{0,9}")
 _SAME = (("max_tokens", "max_completion_tokens"), ("seed", "random_seed"))
@@ -137,7 +137,7 @@ class Generation(Fields):
     """ostro's own: each choice tells which experts its tokens took."""
     prompt_routing: bool = False
     """ostro's own: the first choice tells which experts the prompt's tokens took."""
-    steering: Steering | None = None
+    steering: SteeringField | None = None
     """ostro's own: which experts tokens may take."""
 
     user: WithoutEffect = None
