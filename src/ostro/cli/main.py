@@ -443,6 +443,40 @@ def serve(
 
 
 @app.command()
+def batch(
+    source: Annotated[Path, typer.Argument(metavar="IN.jsonl", help="A request a line.")],
+    target: Annotated[Path, typer.Argument(metavar="OUT.jsonl", help="Where answers go.")],
+    model: Annotated[str, typer.Option(help="A name, a folder or a file.")] = "demo",
+    max_concurrency: Annotated[int, typer.Option(min=1, help="Answers computed at once.")] = 32,
+    temperature: Annotated[
+        float, typer.Option(min=0, max=2, help="For requests that name none.")
+    ] = 0.0,
+    max_tokens: Annotated[
+        int, typer.Option(min=1, help="Most tokens of an answer where a request names none.")
+    ] = 1024,
+    threads: options.Threads = None,
+    context: options.Context = None,
+    memory: options.Memory = None,
+    cache_type: options.CacheType = None,
+    kind: options.ComputeType = None,
+    device: options.Device = "cpu",
+) -> None:
+    """Answer a file of requests in the batch form of Mistral's and OpenAI's APIs.
+
+    A run that was stopped goes on where it was when it is started again.
+    """
+    from ostro.cli import batch as command
+
+    running = options.Running(threads, context, memory, kind, device, cache_type)
+    asked = {
+        "concurrency": max_concurrency,
+        "temperature": temperature,
+        "max_tokens": max_tokens,
+    }
+    command.run(source, target, model, running, asked)
+
+
+@app.command()
 def key(as_json: options.Json = False) -> None:
     """Make an API key for a server, and the line that lets it in."""
     from ostro.cli import key as command
