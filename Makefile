@@ -11,7 +11,7 @@ override export PIP_ARGS := $(value PIP_ARGS)
 unexport PROMPT
 
 .DEFAULT_GOAL := help
-.PHONY: help chat install dev native test test-all sanitize check format clean
+.PHONY: help chat install serve-deps dev native test test-all sanitize check format clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' Makefile | awk -F'|' '{ printf "make %-10s %s\n", $$1, $$2 }'
@@ -25,6 +25,9 @@ chat: install  ## install what the chat needs and talk to the demo model (PROMPT
 
 install:  ## make .venv with ostro and its dependencies (PIP_ARGS="..." goes to pip)
 	@$(PYTHON) scripts/install.py chat
+
+serve-deps:  ## the same, and what structured output and the server need
+	@$(PYTHON) scripts/install.py serve
 
 dev:  ## the same, and what tests and checks need
 	@$(PYTHON) scripts/install.py dev

@@ -1,4 +1,6 @@
-"""Make .venv and install ostro and what it needs: ``python3 scripts/install.py chat`` or ``dev``.
+"""Make .venv and install ostro and what it needs: ``python3 scripts/install.py chat``.
+
+Instead of ``chat``, ``serve`` adds what the server needs and ``dev`` what tests and checks need.
 
 Runs on the system's own Python with nothing but the standard library. When nothing has changed
 since the last run it returns at once. Whatever stops it half-way (no network, a full disk,
@@ -23,7 +25,11 @@ from install_torch import TORCH, choose_torch
 
 ROOT = Path(__file__).resolve().parent.parent
 # What each kind of installation needs, beside requirements/pip.txt.
-KINDS = {"chat": ("chat.txt", "build.txt"), "dev": ("chat.txt", "build.txt", "dev.txt")}
+KINDS = {
+    "chat": ("chat.txt", "build.txt"),
+    "serve": ("chat.txt", "build.txt", "serve.txt"),
+    "dev": ("chat.txt", "build.txt", "serve.txt", "dev.txt"),
+}
 OLDEST, NEWEST = (3, 11), (3, 13)
 
 
@@ -143,7 +149,7 @@ def install_packages(root: Path, kind: str, pip: Pip, steps: Steps) -> None:
 def install_ostro(root: Path, kind: str, pip: Pip, steps: Steps) -> dict[str, str]:
     """Install ostro itself and build its native library; what the stamp should say of that.
 
-    For the chat a library that cannot be built is a line that says so; for ``dev`` a mistake.
+    For ``dev`` a library that cannot be built is a mistake; else it is a line that says so.
     """
     toolchain = find_toolchain()
     supported = install_native.is_supported()

@@ -100,7 +100,7 @@ def test_a_missing_venv_module_names_the_package() -> None:
 
 def test_every_requirement_is_pinned_exactly_once() -> None:
     names = []
-    for file in ("build.txt", "chat.txt", "dev.txt", "pip.txt", "tools.txt"):
+    for file in ("build.txt", "chat.txt", "dev.txt", "pip.txt", "serve.txt", "tools.txt"):
         for line in (ROOT / "requirements" / file).read_text().splitlines():
             if line and not line.startswith("#"):
                 name, _, version = line.partition("==")
@@ -109,14 +109,28 @@ def test_every_requirement_is_pinned_exactly_once() -> None:
     assert len(names) == len(set(names))
 
 
-def test_every_dependency_of_the_package_is_pinned_for_the_chat() -> None:
+def pins(kind: str) -> str:
+    """The requirements files of one kind of installation, one after another."""
+    return "".join((ROOT / "requirements" / name).read_text() for name in install.KINDS[kind])
+
+
+def test_every_dependency_of_the_package_is_pinned_for_the_kind_that_needs_it() -> None:
     import tomllib
 
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    pinned = (ROOT / "requirements" / "chat.txt").read_text()
-    for dependency in project["dependencies"]:
-        name = dependency.partition(">=")[0]
-        assert f"\n{name}==" in pinned, f"requirements/chat.txt lacks {name}"
+    for kind, dependencies in [
+        ("chat", project["dependencies"]),
+        *project["optional-dependencies"].items(),
+    ]:
+        pinned = pins(kind)
+        for dependency in dependencies:
+            name = dependency.partition(">=")[0]
+            assert f"\n{name}==" in pinned, f"the pins for {kind} lack {name}"
+
+
+def test_each_kind_of_installation_contains_the_smaller_ones() -> None:
+    chat, serve, dev = (set(install.KINDS[kind]) for kind in ("chat", "serve", "dev"))
+    assert chat < serve < dev
 
 
 @pytest.mark.parametrize(

@@ -6,11 +6,19 @@ from dataclasses import dataclass, field
 
 from ostro.engine.answer_text import AnswerText
 from ostro.engine.completion import Timer
+from ostro.engine.grammar_state import GrammarState, MaskAhead
 from ostro.engine.lookup import PromptLookup
 from ostro.engine.prefix_tree import Node
 from ostro.engine.request import Piece, PromptReport, Request
 from ostro.engine.sampling import Sampler
 from ostro.model.step_options import RowOptions
+
+
+class Grammar:
+    """The form of one answer: its state, and the next mask, which is made ahead."""
+
+    def __init__(self, state: GrammarState) -> None:
+        self.state, self.ahead = state, MaskAhead(state)
 
 
 @dataclass(eq=False)
@@ -27,6 +35,8 @@ class Answer:
     """The prompt, then what was generated."""
     options: RowOptions | None = None
     """How the model computes its tokens, where it is not as usual. Keys and values depend on it."""
+    grammar: Grammar | None = None
+    """The form that it must have, and how much of it is there."""
     report: PromptReport | None = None
     """What was asked about the prompt, as it is read."""
     number: int = -1

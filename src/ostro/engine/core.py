@@ -5,6 +5,7 @@ iterates; :class:`ostro.engine.engine.Engine` steps it in a thread of its own.
 """
 
 from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext
 from itertools import pairwise
 from typing import Any
@@ -13,8 +14,9 @@ import torch
 
 from ostro.config import WEIGHT_TYPES, kv_bytes_per_token
 from ostro.config.arithmetic import expert_bytes, weight_bytes
-from ostro.engine.answer import Answer
+from ostro.engine.answer import Answer, Grammar
 from ostro.engine.answer_text import AnswerText
+from ostro.engine.grammar import Grammars
 from ostro.engine.pages import PagePool, pages_for
 from ostro.engine.prefix_tree import PrefixTree
 from ostro.engine.request import PromptReport, Request
@@ -66,6 +68,9 @@ class EngineCore:
         )
         self.pool = PagePool(num_pages)
         self.tree = PrefixTree(self.pool)
+        self._grammars = Grammars(tokenizer, model.geometry.vocab_size)
+        # Masks are made beside the model's step, of what is known before it.
+        self._mask_maker = ThreadPoolExecutor(1, thread_name_prefix="ostro-mask")
         self.runner, self.writer = Runner(model, self.cache), Writer(model.kernels)
         self.speculator = Speculator(_weight_bytes(model)) if speculate else None
         g = model.geometry
@@ -97,6 +102,7 @@ class EngineCore:
         A request that cannot be served is an :class:`~ostro.errors.OstroError`.
         """
         self._check(request)
+        request.check()
         answers = [self._answer(request, choice, first) for choice in range(request.params.n)]
         answers[0].siblings = answers[1:]
         return answers
@@ -137,6 +143,9 @@ class EngineCore:
             return
         if all(answer.remaining == 1 for answer in running):
             self.speculator.propose(running)
+            for answer in running:
+                if answer.drafts and answer.grammar is not None:
+                    answer.drafts = answer.drafts[: answer.grammar.state.allows(answer.drafts)]
 
     def _run(self, parts: Sequence[Part]) -> list[Answer]:
         """Compute the parts together; those answers that got something.
@@ -145,6 +154,9 @@ class EngineCore:
         """
         counts = self.routing_counts
         is_counted = counts is not None and counts.is_due
+        for part in parts:
+            if part.chooses and part.answer.grammar is not None:
+                part.answer.grammar.ahead.start(self._mask_maker)
         try:
             result = self.runner.run(parts, keep_routing=is_counted)
         except Exception as error:
@@ -221,12 +233,19 @@ class EngineCore:
             request,
             first + choice,
             options=row_options(model.geometry, request.steering, adapter),
+            grammar=self._grammar(request),
             report=PromptReport() if request.reports and choice == 0 else None,
             sampler=sampler,
             text=AnswerText(self.tokenizer, params.stop, mid_text=request.mid_text),
             limit=len(request.prompt_ids) + min(room, params.max_tokens or room),
             tokens=list(request.prompt_ids),
         )
+
+    def _grammar(self, request: Request) -> Grammar | None:
+        if request.output_format is None:
+            return None
+        grammar = self._grammars.get(request.output_format, mid_text=request.mid_text)
+        return Grammar(grammar.state())
 
     def _check(self, request: Request) -> None:
         ids, size = request.prompt_ids, self.model.geometry.vocab_size

@@ -14,6 +14,7 @@ from ostro.config import WEIGHT_TYPES, WeightType
 from ostro.engine.answer import Answer
 from ostro.engine.completion import Completion, Timer, complete
 from ostro.engine.core import EngineCore
+from ostro.engine.output_format import OutputFormat
 from ostro.engine.params import SamplingParams
 from ostro.engine.request import Piece, Request
 from ostro.engine.scheduler import StepBudget
@@ -164,6 +165,7 @@ class LLM:
         prompt_routing: bool = False,
         steering: Steering | Mapping[str, Any] | None = None,
         adapter: str | None = None,
+        output_format: OutputFormat | None = None,
         **sampling: Any,
     ) -> Request:
         """A text to continue, or messages to answer, as the engine takes it.
@@ -171,7 +173,8 @@ class LLM:
         With ``raw``, ``<s>`` and ``</s>`` in a text are BOS and EOS. ``routing`` and
         ``prompt_routing`` ask which experts the tokens took, and ``steering`` says which they
         should (:func:`ostro.model.steering.parse_steering` tells the form of a mapping).
-        ``adapter`` names one that :meth:`add_adapter` read.
+        ``adapter`` names one that :meth:`add_adapter` read. ``output_format`` is the form that the
+        answer must have (:mod:`ostro.engine.output_format`).
         ``sampling`` are the fields of :class:`SamplingParams`.
         """
         if isinstance(prompt, str):
@@ -190,6 +193,7 @@ class LLM:
             prompt_routing=prompt_routing,
             steering=steering,
             adapter=adapter,
+            output_format=output_format,
         )
 
     def add_adapter(self, folder: str | Path, name: str | None = None) -> str:

@@ -7,7 +7,9 @@ from typing import Any, Literal
 from torch import Tensor
 
 from ostro.engine.logprobs import TokenLogprobs
+from ostro.engine.output_format import OutputFormat
 from ostro.engine.params import SamplingParams
+from ostro.errors import OstroError
 from ostro.model.steering import Steering
 
 FinishReason = Literal["stop", "length"]
@@ -29,8 +31,22 @@ class Request:
     """The first token of the prompt that is to be told of, where something is asked about it."""
     steering: Steering | None = None
     """What is wanted of the router."""
+    output_format: OutputFormat | None = None
+    """What form the answers must have."""
     adapter: str | None = None
     """The adapter that its tokens are computed with, by name."""
+
+    def check(self) -> None:
+        """Refuse what makes no sense together."""
+        params = self.params
+        if self.output_format is None:
+            return
+        # Each of these could end an answer in the midst of its form, or keep it from ending.
+        cuts = {"stop": params.stop, "stop_token_ids": params.stop_token_ids}
+        others = {"min_tokens": params.min_tokens, "ignore_eos": params.ignore_eos}
+        for name, value in (cuts | others).items():
+            if value:
+                raise OstroError(f"{name} does not go with an output format; leave one of them out")
 
     @property
     def reports(self) -> bool:

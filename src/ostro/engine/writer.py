@@ -17,7 +17,11 @@ class Writer:
 
     def write(self, answer: Answer, row: Row) -> Piece:
         """Choose the answer's next token, and append it and its piece."""
-        token = answer.sampler.sample(row.logits_V, answer.tokens)
+        grammar = answer.grammar
+        mask = None if grammar is None else grammar.ahead.result()
+        token = answer.sampler.sample(row.logits_V, answer.tokens, mask=mask)
+        if grammar is not None:
+            grammar.state.accept(token)
         answer.tokens.append(token)
         self.tokens += 1
         text, reason = self._text(answer, token)
@@ -63,6 +67,8 @@ class Writer:
         text = answer.text.add(token)
         if answer.text.stopped:
             return text, "stop"
+        if answer.grammar is not None and answer.grammar.state.is_stopped:
+            return text + answer.text.rest(), "stop"
         if len(answer.tokens) >= answer.limit:
             return text + answer.text.rest(), "length"
         return text, None

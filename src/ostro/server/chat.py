@@ -4,16 +4,19 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
 from typing import Any
 
+from ostro.engine.call_format import call_format
+from ostro.engine.output_format import OutputFormat
 from ostro.engine.params import SamplingParams
 from ostro.engine.request import Request
 from ostro.server.deltas import Channel, Delta, Job, Run, merge_told
 from ostro.server.errors import ApiError
-from ostro.server.generation import Teller, sampling_params
+from ostro.server.generation import Teller, output_format, sampling_params
 from ostro.server.responses import ChatChoice, Head, chat_completion
 from ostro.server.schema_chat import ChatRequest
 from ostro.server.schema_formats import OneTool
 from ostro.server.served_model import ServedModel
 from ostro.server.stream_events import DONE, ChatStream, encode_event
+from ostro.text.call_constraint import call_constraint
 from ostro.text.call_reader import tool_call_reader
 from ostro.text.messages import Message, parse_messages
 from ostro.text.safe_prompt import with_safe_prompt
@@ -56,6 +59,7 @@ class Chat:
             routing=request.routing,
             prompt_routing=request.prompt_routing,
             steering=request.steering,
+            output_format=self._format(request, conversation),
             adapter=self._served.adapter(self._served.card(request.model)),
         )
         answers = self._served.engine.core.prepare(asked)
@@ -95,6 +99,20 @@ class Chat:
         if request.wants_usage_event:
             yield encode_event(stream.usage_chunk(run.usage))
         yield DONE
+
+    def _format(self, request: ChatRequest, conversation: Conversation) -> OutputFormat | None:
+        tokenizer = self._served.llm.tokenizer
+        constraint = call_constraint(tokenizer, conversation.tools, conversation.choice)
+        asked = output_format(request)
+        for name, is_there in (("tools", conversation.tools), ("a prefix", conversation.prefix)):
+            if asked is not None and is_there:
+                raise ApiError(
+                    422,
+                    f"response_format does not go with {name}",
+                    code="contradiction",
+                    param="response_format",
+                )
+        return asked or call_format(constraint)
 
     def _params(self, request: ChatRequest, conversation: Conversation) -> SamplingParams:
         logprobs = request.top_logprobs if request.logprobs else None

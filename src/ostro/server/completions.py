@@ -5,7 +5,7 @@ from typing import Any
 
 from ostro.engine.request import Request
 from ostro.server.deltas import Channel, Delta, Job, Run, merge_told
-from ostro.server.generation import Teller, sampling_params
+from ostro.server.generation import Teller, output_format, sampling_params
 from ostro.server.responses import Head, TextChoice, text_completion
 from ostro.server.schema_completions import CompletionRequest, Prompt
 from ostro.server.served_model import ServedModel
@@ -71,6 +71,7 @@ class Completions:
             routing=request.routing,
             prompt_routing=request.prompt_routing,
             steering=request.steering,
+            output_format=output_format(request),
             adapter=self._served.adapter(self._served.card(request.model)),
         )
         return asked, text

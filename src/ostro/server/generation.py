@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from ostro.engine.engine import Stream
 from ostro.engine.logprobs import TokenLogprob as EngineLogprob
 from ostro.engine.logprobs import TokenLogprobs
+from ostro.engine.output_format import Choice, JsonObject, JsonSchema, OutputFormat, Regex
 from ostro.engine.params import SamplingParams
 from ostro.engine.request import Piece
 from ostro.server.logprobs import TokenLogprob
@@ -43,6 +44,18 @@ def sampling_params(
         logprobs=logprobs,
         prompt_logprobs=request.top_prompt_logprobs if request.prompt_logprobs else None,
     )
+
+
+def output_format(request: ChatRequest | CompletionRequest) -> OutputFormat | None:
+    """The form that ``response_format`` asks for; None for plain text."""
+    asked = request.response_format
+    if asked.type == "json_object":
+        return JsonObject()
+    if asked.json_schema is not None:
+        return JsonSchema.of(asked.json_schema.schema_definition)
+    if asked.regex is not None:
+        return Regex(asked.regex)
+    return None if asked.choice is None else Choice(tuple(asked.choice))
 
 
 class Teller:
