@@ -91,6 +91,18 @@ def test_nothing_is_left_behind_where_pip_fails(tmp_path: Path) -> None:
     assert list(cache_folder(environment).iterdir()) == []
 
 
+def test_no_connection_is_called_that(tmp_path: Path) -> None:
+    python = tmp_path / "python"
+    warning = "WARNING: Retrying (Retry(total=0)) after connection broken by NewConnectionError"
+    missing = "ERROR: No matching distribution found for mistralai==0.4.2"
+    python.write_text(f"#!/bin/sh\necho '{warning}'\necho '{missing}'\nexit 1\n")
+    python.chmod(0o755)
+    with pytest.raises(NetworkError, match="there is no connection to the package index"):
+        provide(
+            replace(HERE, executable=str(python)), offline(tmp_path, tmp_path), {}, SilentProgress()
+        )
+
+
 def test_a_python_that_is_too_old_is_told_so(tmp_path: Path) -> None:
     environment = offline(tmp_path, tmp_path)
     with pytest.raises(OstroError, match=r"for Python 3\.8; use Python 3\.9 or newer"):

@@ -139,7 +139,9 @@ def _install(
 
 
 def _reason(output: str) -> str:
-    """Pip's last line of error, or its last line."""
+    """What kept pip from it: no connection, else its last line of error, or its last line."""
+    if "WARNING: Retrying (" in output:  # It goes on to say that there is no such package.
+        return "there is no connection to the package index"
     lines = [line.strip() for line in output.splitlines() if line.strip()]
     errors = [line for line in lines if line.startswith("ERROR:")]
     last = (errors or lines or ["no reason given"])[-1]
