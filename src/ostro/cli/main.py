@@ -380,6 +380,36 @@ def verify(
     command.run(model, report, running, as_json=as_json)
 
 
+@app.command(context_settings={"allow_interspersed_args": False})
+def run(
+    command: Annotated[
+        list[str], typer.Argument(metavar="-- COMMAND...", help="The program and its arguments.")
+    ],
+    model: Annotated[str, typer.Option(help="A name, a folder or a file.")] = "demo",
+    threads: options.Threads = None,
+    context: options.Context = None,
+    memory: options.Memory = None,
+    cache_type: options.CacheType = None,
+    kind: options.ComputeType = None,
+    device: options.Device = "cpu",
+) -> None:
+    """Run a program written for Mistral's or OpenAI's API against a model here."""
+    from ostro.cli import run as room
+
+    running = options.Running(threads, context, memory, kind, device, cache_type)
+    room.run(model, command, running)
+
+
+@app.command(hidden=True)
+def fetch_client(
+    python: Annotated[str, typer.Argument(help="The Python that a program runs in.")],
+) -> None:
+    """Put Mistral's client 0.4.2 for a Python into the cache that 'ostro run' uses."""
+    from ostro.cli import run as room
+
+    room.fetch(python)
+
+
 @app.command()
 def serve(
     model: Annotated[str, typer.Argument(help="A name, a folder or a file.")] = "demo",

@@ -27,7 +27,7 @@ class Environment:
     threads: int | None = None
     """``OSTRO_THREADS``: compute threads; unset means every core this process may use."""
     pip_args: tuple[str, ...] = ()
-    """``PIP_ARGS``: extra arguments for pip where it fetches the demo's dense parent."""
+    """``PIP_ARGS``: extra arguments for pip where it fetches something for ostro."""
 
     @property
     def models(self) -> Path:
@@ -38,6 +38,11 @@ class Environment:
     def prepared(self) -> Path:
         """The folder of weights packed for the native kernels; all of it can be rebuilt."""
         return self.home / "prepared"
+
+    @property
+    def clients(self) -> Path:
+        """The folder of Mistral's earlier client for programs that lack it; it can be refetched."""
+        return self.home / "clients"
 
     @classmethod
     def read(cls, variables: Mapping[str, str] | None = None) -> "Environment":
@@ -54,6 +59,11 @@ class Environment:
             threads=int(threads) if threads else None,
             pip_args=_words("PIP_ARGS", env.get("PIP_ARGS", "")),
         )
+
+
+def process_variables() -> dict[str, str]:
+    """A copy of this process's variables, for those of a child to start from."""
+    return dict(os.environ)
 
 
 def _words(name: str, value: str) -> tuple[str, ...]:
