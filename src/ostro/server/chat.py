@@ -8,7 +8,7 @@ from ostro.engine.params import SamplingParams
 from ostro.engine.request import Request
 from ostro.server.deltas import Channel, Delta, Job, Run, merge_told
 from ostro.server.errors import ApiError
-from ostro.server.generation import Teller, sampling_params
+from ostro.server.generation import Teller, sampling_params, steering
 from ostro.server.responses import ChatChoice, Head, chat_completion
 from ostro.server.schema_chat import ChatRequest
 from ostro.server.schema_formats import OneTool
@@ -55,7 +55,7 @@ class Chat:
             mid_text=bool(conversation.prefix),
             routing=request.routing,
             prompt_routing=request.prompt_routing,
-            steering=request.steering,
+            steering=steering(request.steering),
         )
         answers = self._served.engine.core.prepare(asked)
         channels = [
