@@ -1,6 +1,7 @@
 """Tiny models that chat: a byte-level tokenizer, a template, and an answer known beforehand."""
 
 import json
+from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,10 @@ BOS, EOS, START, END = range(256, VOCAB_SIZE)
 _TOKENS = {"vocab_size": VOCAB_SIZE, "bos_token_id": BOS, "eos_token_id": EOS}
 CONTROL = ("<s>", "</s>", "<|im_start|>", "<|im_end|>")
 ANSWER = "abcdefghijklmnopqrstuvwxyzé"
-"""What the speller says to every prompt that ends in a line feed; EOS follows."""
+"""What the speller says to every prompt that ends in a line feed; EOS follows.
+
+It has no byte twice, and so one token for each.
+"""
 TEMPLATE = """\
 {{ bos_token }}
 {%- for message in messages %}
@@ -38,9 +42,19 @@ def chat_ids(*messages: tuple[str, str]) -> list[int]:
     return [*ids, START, *text_ids("assistant\n")]
 
 
-def save_tokenizer(folder: Path, *, template: str | None = TEMPLATE) -> None:
-    """Write ``tokenizer.json``, its configuration and the template."""
-    tokenizer = Tokenizer(models.BPE(vocab=_pieces(), merges=[]))
+def save_tokenizer(
+    folder: Path, *, template: str | None = TEMPLATE, longer: Sequence[bytes] = ()
+) -> None:
+    """Write ``tokenizer.json``, its configuration and the template.
+
+    ``longer`` are tokens of several bytes. They follow the control tokens; no text is cut into
+    them, but a model may write them.
+    """
+    names = _byte_names()
+    written = [*(names[byte] for byte in range(256)), *CONTROL]
+    written += ["".join(names[byte] for byte in piece) for piece in longer]
+    vocabulary = {piece: number for number, piece in enumerate(written)}
+    tokenizer = Tokenizer(models.BPE(vocab=vocabulary, merges=[]))
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokenizer.decoder = decoders.ByteLevel()
     tokenizer.add_special_tokens([AddedToken(piece, normalized=False) for piece in CONTROL])
@@ -58,13 +72,20 @@ def save_babbler(folder: Path, kind: str = "mixtral", **changes: Any) -> Path:
     return folder
 
 
-def save_speller(folder: Path, *, template: str | None = TEMPLATE, **changes: Any) -> Path:
-    """A mixture whose every token depends on the one before it alone, and spells ``ANSWER``.
+def save_speller(
+    folder: Path, text: str = ANSWER, *, template: str | None = TEMPLATE, **changes: Any
+) -> Path:
+    """A mixture whose every token depends on the one before it alone, and spells ``text``.
 
-    Attention and experts are computed but add nothing; the head maps a token to the next.
+    Attention and experts are computed but add nothing; the head maps a token to the next. Where a
+    byte comes again, a longer token stands there.
     """
-    model = tiny_transformers_model("mixtral", **_TOKENS | changes)
-    following = dict(pairwise([*text_ids("\n" + ANSWER), EOS]))
+    pieces = _different_pieces(text.encode())
+    longer = [piece for piece in pieces if len(piece) > 1]
+    ids = [VOCAB_SIZE + longer.index(p) if len(p) > 1 else p[0] for p in pieces]
+    sizes = {**_TOKENS, "vocab_size": VOCAB_SIZE + len(longer)}
+    model = tiny_transformers_model("mixtral", **sizes | changes)
+    following = dict(pairwise([*text_ids("\n"), *ids, EOS]))
     with torch.no_grad():
         for name, parameter in model.named_parameters():
             if "o_proj" in name or "down_proj" in name:
@@ -77,15 +98,30 @@ def save_speller(folder: Path, *, template: str | None = TEMPLATE, **changes: An
         for before, after in following.items():
             head[after] += embedding[before] / 4
     model.save_pretrained(folder)
-    save_tokenizer(folder, template=template)
+    save_tokenizer(folder, template=template, longer=longer)
     return folder
 
 
-def _pieces() -> dict[str, int]:
+def _different_pieces(data: bytes) -> list[bytes]:
+    """Short pieces that make up ``data``; none comes twice or is the line feed alone."""
+    pieces: list[bytes] = []
+    start = 0
+    for end in range(1, len(data) + 1):
+        if data[start:end] not in (b"\n", *pieces):
+            pieces.append(data[start:end])
+            start = end
+    while start < len(data):  # The last piece came before: it becomes longer.
+        start -= len(pieces.pop())
+        if data[start:] not in pieces:
+            return [*pieces, data[start:]]
+    return pieces
+
+
+def _byte_names() -> dict[int, str]:
     """Every byte as GPT-2 writes it: the printable as they are, the others from U+0100 on."""
     shown = {*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)}
     hidden = [number for number in range(256) if number not in shown]
     return {
-        chr(number if number in shown else 0x100 + hidden.index(number)): number
+        number: chr(number if number in shown else 0x100 + hidden.index(number))
         for number in range(256)
     }

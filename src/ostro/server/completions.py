@@ -1,10 +1,12 @@
 """``/v1/completions``: texts that go on."""
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from typing import Any
 
+from ostro.engine.answer import Answer
 from ostro.engine.request import Request
-from ostro.server.deltas import Channel, Delta, Job, Run, merge_told
+from ostro.server.deltas import Channel, Delta, Echo, Job, Run, merge_told
 from ostro.server.generation import Teller, output_format, sampling_params
 from ostro.server.responses import Head, TextChoice, text_completion
 from ostro.server.schema_completions import CompletionRequest, Prompt
@@ -24,12 +26,18 @@ class Completions:
         job = Job([], [])
         for prompt in request.prompt:
             asked, text = self._asked(request, prompt)
-            first = len(job.answers)
-            job.answers.extend(self._served.engine.core.prepare(asked, first))
-            for index in range(first, len(job.answers)):
-                job.channels.append(
-                    Channel(index, self._teller, prefix=text, is_shown=request.token_limit != 0)
+            answers = self._served.engine.core.prepare(asked, len(job.answers))
+            job.answers.extend(answers)
+            job.channels.extend(
+                Channel(
+                    answer.choice,
+                    self._teller,
+                    prefix=text,
+                    is_shown=request.token_limit != 0,
+                    echo=_echo(request, answers[0]),
                 )
+                for answer in answers
+            )
         return job
 
     async def complete(self, run: Run, head: Head) -> dict[str, Any]:
@@ -64,6 +72,9 @@ class Completions:
         if request.echo:
             text = prompt if isinstance(prompt, str) else llm.tokenizer.decode(ids)
         params = sampling_params(request, self._served.options, logprobs=request.logprobs)
+        if request.echo and request.logprobs is not None:
+            most = max(request.logprobs, params.prompt_logprobs or 0)
+            params = replace(params, prompt_logprobs=most)
         asked = Request(
             prompt_ids=ids,
             params=params,
@@ -75,6 +86,15 @@ class Completions:
             adapter=self._served.adapter(self._served.card(request.model)),
         )
         return asked, text
+
+
+def _echo(request: CompletionRequest, first: Answer) -> Echo | None:
+    """The prompt's tokens, which the ``first`` of its answers reads for all of them."""
+    if not request.echo or request.logprobs is None:
+        return None
+    assert first.report is not None
+    prompt_top = request.top_prompt_logprobs if request.prompt_logprobs else None
+    return Echo(first.request.prompt_ids, first.report, request.logprobs, prompt_top)
 
 
 def _choice(index: int, deltas: list[Delta]) -> TextChoice:

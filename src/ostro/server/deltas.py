@@ -1,11 +1,12 @@
 """Pieces of the engine into what clients see of each answer: text, calls, and what was asked."""
 
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ostro.engine.answer import Answer
-from ostro.engine.engine import Engine, Stream
-from ostro.engine.request import Piece
+from ostro.engine.engine import Engine, EngineBusyError, Stream
+from ostro.engine.request import Piece, PromptReport
+from ostro.server.errors import unavailable
 from ostro.server.generation import Teller, usage
 from ostro.server.responses import Call, FinishReason, Told, Usage
 from ostro.text.call_reader import CallPiece, ToolCallReader
@@ -28,6 +29,30 @@ class Delta:
         return not (self.text or self.calls or self.finish_reason) and self.told == Told()
 
 
+@dataclass(frozen=True)
+class Echo:
+    """The tokens of a prompt, to be told as the first ones of its answer."""
+
+    prompt_ids: Sequence[int]
+    report: PromptReport
+    """Complete when the answer begins."""
+    top: int
+    """How many of the likeliest tokens to tell."""
+    prompt_top: int | None
+    """How many to tell in ``prompt_logprobs``; None if nothing was asked for there."""
+
+    def before(self, told: Told, teller: Teller) -> Told:
+        """What is told of the answer's beginning, with the prompt's tokens in front."""
+        # Nothing comes before the first token, so that it has no probability.
+        first = teller.plain(self.prompt_ids[0])
+        rest = [teller.token(entry, self.top) for entry in self.report.logprobs]
+        prompt = None
+        if told.prompt_logprobs is not None and self.prompt_top is not None:
+            prompt = [teller.token(entry, self.prompt_top) for entry in self.report.logprobs]
+        logprobs = [first, *rest, *(told.logprobs or ())]
+        return replace(told, logprobs=logprobs, prompt_logprobs=prompt)
+
+
 class Channel:
     """One answer's way to the client."""
 
@@ -40,23 +65,28 @@ class Channel:
         reader: ToolCallReader | None = None,
         stop: Sequence[str] = (),
         is_shown: bool = True,
+        echo: Echo | None = None,
     ) -> None:
         """``prefix`` stands before the answer's own text, which a ``reader`` searches for calls.
+        Tokens of an ``echo`` stand before those of the answer.
 
         ``stop`` strings then end the text that is left; where there is no reader, the engine looks
         for them. What is not shown was asked for the sake of its prompt alone.
         """
         self._choice, self._teller = choice, teller
-        self._prefix, self._reader, self._is_shown = prefix, reader, is_shown
+        self._prefix, self._reader, self._echo = prefix, reader, echo
+        self.is_shown = is_shown
         self._stops = StopStrings(stop)
 
     def feed(self, piece: Piece) -> Delta:
         """What a piece brings."""
-        found = self._read(piece) if self._is_shown else CallPiece()
+        found = self._read(piece) if self.is_shown else CallPiece()
         text, self._prefix = self._prefix + found.content, ""
         told = self._teller.told([piece])
-        if not self._is_shown:
-            told = Told(prompt_logprobs=told.prompt_logprobs)
+        if not self.is_shown:
+            told = replace(told, logprobs=None, routing=None)
+        if self._echo is not None:
+            told, self._echo = self._echo.before(told, self._teller), None
         calls = tuple(Call(call.name, call.arguments, call.id) for call in found.calls)
         return Delta(self._choice, text, calls, self._reason(piece), told)
 
@@ -72,7 +102,7 @@ class Channel:
     def _reason(self, piece: Piece) -> FinishReason | None:
         if self._stops.stopped:
             return "stop"
-        if not self._is_shown:
+        if not self.is_shown:
             return "length"
         has_calls = self._reader is not None and self._reader.has_calls
         return "tool_calls" if piece.finish_reason == "stop" and has_calls else piece.finish_reason
@@ -97,17 +127,24 @@ class Run:
     @property
     def usage(self) -> Usage:
         """Tokens so far."""
-        return usage(self.stream)
+        is_shown = any(channel.is_shown for channel in self._channels)
+        return usage(self.stream.answers, is_shown=is_shown)
 
     async def deltas(self) -> AsyncIterator[Delta]:
-        """What is new, answer by answer; nothing comes after an answer's finish reason."""
+        """What is new, answer by answer; nothing comes after an answer's finish reason.
+
+        Raises ApiError 503 if the engine is closed meanwhile.
+        """
         async with self.stream:
-            async for piece in self.stream:
-                delta = self._channels[piece.choice].feed(piece)
-                if delta.finish_reason is not None and piece.finish_reason is None:
-                    self.stream.drop(piece.choice)
-                if not delta.is_empty:
-                    yield delta
+            try:
+                async for piece in self.stream:
+                    delta = self._channels[piece.choice].feed(piece)
+                    if delta.finish_reason is not None and piece.finish_reason is None:
+                        self.stream.drop(piece.choice)
+                    if not delta.is_empty:
+                        yield delta
+            except EngineBusyError:
+                raise unavailable("the server is stopping", 5) from None
 
     async def gather(self) -> list[list[Delta]]:
         """All of it, sorted by answer."""

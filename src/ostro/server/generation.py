@@ -1,8 +1,9 @@
 """From fields of a request to what the engine understands, and back to what clients are told."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
-from ostro.engine.engine import Stream
+from ostro.engine.answer import Answer
 from ostro.engine.logprobs import TokenLogprob as EngineLogprob
 from ostro.engine.logprobs import TokenLogprobs
 from ostro.engine.output_format import Choice, JsonObject, JsonSchema, OutputFormat, Regex
@@ -78,20 +79,27 @@ class Teller:
             prompt_routing=read or None,
         )
 
-    def token(self, entry: TokenLogprobs) -> TokenLogprob:
-        """One token with its alternatives."""
-        return self._one(entry.chosen, tuple(self._one(other) for other in entry.top))
+    def token(self, entry: TokenLogprobs, top: int | None = None) -> TokenLogprob:
+        """One token with its alternatives, or the ``top`` likeliest of them."""
+        others = tuple(self._one(other) for other in entry.top[:top])
+        return replace(self._one(entry.chosen), top=others)
 
-    def _one(self, entry: EngineLogprob, top: tuple[TokenLogprob, ...] = ()) -> TokenLogprob:
-        data = self._tokenizer.token_bytes(entry.token_id)
-        return TokenLogprob(entry.token_id, data, entry.logprob, top)
+    def plain(self, token_id: int) -> TokenLogprob:
+        """A token of which nothing is known."""
+        return TokenLogprob(token_id, self._tokenizer.token_bytes(token_id), None)
+
+    def _one(self, entry: EngineLogprob) -> TokenLogprob:
+        return replace(self.plain(entry.token_id), logprob=entry.logprob)
 
 
-def usage(stream: Stream) -> Usage:
-    """Tokens of a call: each prompt counts once, however many answers it gets."""
-    prompts = {id(answer.request): answer for answer in reversed(stream.answers)}
+def usage(answers: Sequence[Answer], *, is_shown: bool = True) -> Usage:
+    """Tokens of a call: each prompt counts once, however many answers it gets.
+
+    Answers that are not shown count for their prompts alone.
+    """
+    prompts = {id(answer.request): answer for answer in reversed(answers)}
     return Usage(
         prompt_tokens=sum(answer.prompt_length for answer in prompts.values()),
-        completion_tokens=sum(answer.generated for answer in stream.answers),
+        completion_tokens=sum(answer.generated for answer in answers) if is_shown else 0,
         cached_tokens=sum(answer.known for answer in prompts.values()),
     )
