@@ -265,7 +265,8 @@ def test_routing_of_every_token(babbling, babbler) -> None:
 
 
 def test_steering_is_followed(babbling) -> None:
-    steering = {"top_k": {"0": 1}, "force": {"1": [3]}, "forbid": {"2": [0, 1, 2]}}
+    layers = {"0": {"top_k": 1}, "1": {"force": [3]}, "2": {"forbid": [0, 1, 2]}}
+    steering = {"layers": layers}
     found = choice(ask(babbling, routing=True, steering=steering, max_tokens=6))
     for entry in found["routing"]:
         first, second, third = entry["experts"]
@@ -275,7 +276,7 @@ def test_steering_is_followed(babbling) -> None:
 
 
 def test_steering_of_what_the_model_has_not_is_refused(babbling) -> None:
-    for steering in ({"force": {"9": [0]}}, {"force": {"0": [99]}}):
+    for steering in ({"layers": {"9": {"force": [0]}}}, {"force": [99]}):
         assert refused(ask(babbling, steering=steering), 400)["code"] == "invalid_request"
 
 

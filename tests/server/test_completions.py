@@ -122,7 +122,7 @@ def test_a_stop_text_leaves_an_echo_alone(spelling) -> None:
 
 
 def test_routing_and_steering(babbling) -> None:
-    fields = {"routing": True, "prompt_routing": True, "steering": {"force": {"0": [7]}}}
+    fields = {"routing": True, "prompt_routing": True, "steering": {"force": [7]}}
     found = choice(ask_text(babbling, prompt="abc", max_tokens=2, **fields))
     assert len(found["prompt_routing"]) == 4
     assert all(7 in entry["experts"][0] for entry in found["routing"] + found["prompt_routing"])
