@@ -29,10 +29,10 @@ class Walker:
     """Makes up answers of tokens that masks allow."""
 
     def __init__(self, tokenizer: Tokenizer) -> None:
-        texts = [tokenizer.token_bytes(number) for number in range(tokenizer.vocab_size)]
+        self.texts = [tokenizer.token_bytes(number) for number in range(tokenizer.vocab_size)]
         self.ends = np.array(sorted(tokenizer.eos_ids))
-        self._closing = [texts.index(bytes([byte])) for byte in CLOSING]
-        self._silent = np.array([number for number, text in enumerate(texts) if not text])
+        self._closing = [self.texts.index(bytes([byte])) for byte in CLOSING]
+        self._silent = np.array([not text for text in self.texts])
 
     def walk(self, state: GrammarState, seed: int, free: int = 25) -> list[int]:
         """Tokens chosen at random up to EOS, which is left out; after ``free``, soon to end."""
@@ -54,12 +54,12 @@ class Walker:
 
     def _texts(self, choices: np.ndarray, state: GrammarState) -> np.ndarray:
         """The allowed tokens that go on, after checking those that don't."""
-        texts = np.setdiff1d(choices, self.ends, assume_unique=True)
+        texts = choices[~np.isin(choices, self.ends, kind="table")]
         # The text is valid exactly where the answer may end, and then every way of ending is open.
         assert len(choices) - len(texts) == (len(self.ends) if state.is_complete else 0)
         assert len(choices), "no token is allowed, not even EOS"
         assert not (state.is_stopped and len(texts))
-        assert not np.intersect1d(texts, self._silent).size, "a token without text inside"
+        assert not self._silent[texts].any(), "a token without text inside"
         return texts
 
 

@@ -47,7 +47,8 @@ class Setting:
     def __init__(self, tokenizer: Tokenizer, vocab_size: int | None = None) -> None:
         self.tokenizer = tokenizer
         self.compiler = GrammarCompiler(tokenizer, vocab_size)
-        self.walk = Walker(tokenizer).walk
+        self.walker = Walker(tokenizer)
+        self.walk = self.walker.walk
 
     def state(self, form: OutputFormat, **options: Any) -> GrammarState:
         return self.compiler.compile(form, **options).state()
@@ -136,13 +137,12 @@ def test_answers_are_options_and_every_option_is_an_answer(setting: Setting) -> 
     assert seen == set(OPTIONS)
 
 
-def fitting(rest: set[bytes], tokenizer: Tokenizer) -> set[int]:
+def fitting(rest: set[bytes], setting: Setting) -> set[int]:
     """By comparison with every option: the tokens that may come before what ``rest`` lists."""
-    ways = {
-        token: len(text)
-        for token in range(tokenizer.vocab_size)
-        if (text := tokenizer.token_bytes(token)) and any(way.startswith(text) for way in rest)
-    }
+    tokenizer = setting.tokenizer
+    beginnings = {way[:length] for way in rest for length in range(1, len(way) + 1)}
+    texts = enumerate(setting.walker.texts)
+    ways = {token: len(text) for token, text in texts if text in beginnings}
     if b"" in rest:
         return {*ways, *tokenizer.eos_ids}
     same = 0
@@ -176,7 +176,7 @@ def test_masks_are_exact(by_bytes: Setting, mistral: Setting, seed: int) -> None
         state = setting.state(Choice(OPTIONS))
         while True:
             choices = allowed(state.mask())
-            assert set(choices) == fitting(rest, tokenizer)
+            assert set(choices) == fitting(rest, setting)
             token = rng.choice(choices)
             state.accept(token)
             if token in tokenizer.eos_ids:

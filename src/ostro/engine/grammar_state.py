@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 _LONGEST_REASON = 200
 _FAR_ENOUGH = 64
+"""Bytes of a text that decide how it is cut into tokens at its beginning."""
 
 
 class GrammarVocabulary:
@@ -33,23 +34,23 @@ class GrammarVocabulary:
         """Bytes of each token."""
         self._tokenizer = tokenizer
 
-    def first_token(self, text: bytes) -> int | None:
+    def first_token(self, text: bytes) -> int:
         """The token that the tokenizer begins ``text`` with in the middle of a line.
 
-        None where that can't be told: the text begins inside a character, say.
+        -1 where that can't be told: the text begins inside a character, say.
         """
         # A longer text begins in the same way. What is left of a character at its end is dropped.
         begins = text[:_FAR_ENOUGH]
         word = begins.decode("utf-8", "ignore")
         if not word or not begins.startswith(word[0].encode()):
-            return None
+            return -1
         before = "\n" if self._tokenizer.drops_first_space else ""
         passed, ids = b"", self._tokenizer.encode(before + word)
         for token_id in ids:
             if passed.removeprefix(b" ") == before.encode():
                 return token_id
             passed += self._tokenizer.token_bytes(token_id)
-        return None
+        return -1
 
     def keep_best(self, mask: Tensor, forced: bytes) -> None:
         """Of the tokens of ``mask``, keep those that spell the ``forced`` bytes naturally.
@@ -61,11 +62,10 @@ class GrammarVocabulary:
         bits = np.unpackbits(bytes_of_mask, count=len(self.lengths), bitorder="little")
         tokens = np.flatnonzero(bits)
         covered = np.minimum(self.lengths[tokens], len(forced))
-        first = self.first_token(forced)
-        keep = (covered == len(forced)) | (tokens == first)
-        if first is None or not bits[first]:
-            keep |= covered == covered.max(initial=0)
-        bits[tokens[~keep]] = 0
+        own = tokens == self.first_token(forced)
+        if not own.any():
+            own = covered == covered.max(initial=0)
+        bits[tokens[~own & (covered < len(forced))]] = 0
         packed = np.packbits(bits, bitorder="little")
         bytes_of_mask[: len(packed)] = packed
 
