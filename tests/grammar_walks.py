@@ -18,35 +18,49 @@ CLOSING = b'"]}n'
 
 def allowed(mask: Tensor) -> list[int]:
     """The tokens of a mask."""
-    bits = np.unpackbits(mask.numpy().view(np.uint8), bitorder="little")
-    return [int(token) for token in np.flatnonzero(bits)]
+    return list(map(int, _tokens(mask)))
 
 
-def walk(state: GrammarState, tokenizer: Tokenizer, seed: int, free: int = 40) -> list[int]:
-    """Tokens chosen at random up to EOS, which is left out; after ``free`` of them, soon to end."""
-    rng, tokens = random.Random(seed), list[int]()
-    while len(tokens) < MOST_TOKENS:
-        choices = allowed(state.mask())
-        assert choices, "no token is allowed, not even EOS"
-        ends = sorted(tokenizer.eos_ids.intersection(choices))
+def _tokens(mask: Tensor) -> np.ndarray:
+    return np.flatnonzero(np.unpackbits(mask.numpy().view(np.uint8), bitorder="little"))
+
+
+class Walker:
+    """Makes up answers of tokens that masks allow."""
+
+    def __init__(self, tokenizer: Tokenizer) -> None:
+        self.texts = [tokenizer.token_bytes(number) for number in range(tokenizer.vocab_size)]
+        self.ends = np.array(sorted(tokenizer.eos_ids))
+        self._closing = [self.texts.index(bytes([byte])) for byte in CLOSING]
+        self._silent = np.array([not text for text in self.texts])
+
+    def walk(self, state: GrammarState, seed: int, free: int = 25) -> list[int]:
+        """Tokens chosen at random up to EOS, which is left out; after ``free``, soon to end."""
+        rng, tokens = random.Random(seed), list[int]()
+        while len(tokens) < MOST_TOKENS:
+            choices = _tokens(state.mask())
+            texts = self._texts(choices, state)
+            late = len(tokens) >= free
+            if state.is_complete and (late or not len(texts) or rng.random() < 0.1):
+                state.accept(int(rng.choice(self.ends)))
+                assert (state.is_complete, state.is_stopped) == (True, True)
+                return tokens
+            token = int(rng.choice(texts))
+            if late and rng.random() < 0.75:
+                token = next((n for n in self._closing if (texts == n).any()), token)
+            state.accept(token)
+            tokens.append(token)
+        raise AssertionError("the answer has no end")
+
+    def _texts(self, choices: np.ndarray, state: GrammarState) -> np.ndarray:
+        """The allowed tokens that go on, after checking those that don't."""
+        texts = choices[~np.isin(choices, self.ends, kind="table")]
         # The text is valid exactly where the answer may end, and then every way of ending is open.
-        assert ends == (sorted(tokenizer.eos_ids) if state.is_complete else [])
-        assert not state.is_stopped or choices == ends
-        if ends and (len(tokens) >= free or len(choices) == len(ends) or rng.random() < 0.1):
-            state.accept(rng.choice(ends))
-            assert state.is_complete
-            assert state.is_stopped
-            return tokens
-        texts = [token for token in choices if token not in ends]
-        token = rng.choice(texts)
-        if len(tokens) >= free:
-            by_text = {tokenizer.token_bytes(number): number for number in texts}
-            closing = [bytes([byte]) for byte in CLOSING if bytes([byte]) in by_text]
-            token = by_text[closing[0]] if closing else token
-        assert tokenizer.token_bytes(token), "a token without text is allowed inside"
-        state.accept(token)
-        tokens.append(token)
-    raise AssertionError("the answer has no end")
+        assert len(choices) - len(texts) == (len(self.ends) if state.is_complete else 0)
+        assert len(choices), "no token is allowed, not even EOS"
+        assert not (state.is_stopped and len(texts))
+        assert not self._silent[texts].any(), "a token without text inside"
+        return texts
 
 
 def strict(properties: dict[str, Any], **more: Any) -> dict[str, Any]:
@@ -130,7 +144,7 @@ SCHEMAS: dict[str, dict[str, Any]] = {
     "multiples": {"type": "integer", "multipleOf": 7, "minimum": 10},
     "lengths": {"type": "string", "minLength": 2, "maxLength": 3},
     "pattern": {"type": "string", "pattern": "^[a-zé]{2,4}-[0-9]+$"},
-    "pattern anywhere": {"type": "string", "pattern": "ab"},
+    "pattern anywhere": {"type": "string", "pattern": "[a-f]x?"},
     "enum": {"enum": ["red", 'gr"ün', 3, None, True, {"a": [1.5]}]},
     "const": {"const": "😀 \\ \n"},
     "types": {"type": ["null", "boolean", "integer"]},

@@ -4,19 +4,20 @@ import json
 import random
 import re
 import sys
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import jsonschema
 import pytest
-from hypothesis import given, settings
+from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 from pydantic import BaseModel
 
-from grammar_walks import MODELS, SCHEMAS, allowed, walk
+from grammar_walks import MODELS, SCHEMAS, Walker, allowed, strict
 from ostro.engine.grammar import GrammarCompiler, GrammarLimits
 from ostro.engine.grammar_state import GrammarState, MaskAhead
 from ostro.engine.output_format import (
@@ -36,7 +37,8 @@ from small_vocabulary import byte_vocabulary
 from tiny_chat import EOS, VOCAB_SIZE, save_tokenizer, text_ids
 
 SEEDS = st.integers(0, 1 << 32)
-few = settings(max_examples=4, deadline=None)
+# A seed is not made simpler by making it smaller.
+few = settings(max_examples=3, deadline=None, phases=(Phase.explicit, Phase.generate))
 
 
 class Setting:
@@ -45,12 +47,14 @@ class Setting:
     def __init__(self, tokenizer: Tokenizer, vocab_size: int | None = None) -> None:
         self.tokenizer = tokenizer
         self.compiler = GrammarCompiler(tokenizer, vocab_size)
+        self.walker = Walker(tokenizer)
+        self.walk = self.walker.walk
 
     def state(self, form: OutputFormat, **options: Any) -> GrammarState:
         return self.compiler.compile(form, **options).state()
 
     def answer(self, form: OutputFormat, seed: int) -> str:
-        return self.tokenizer.decode(walk(self.state(form), self.tokenizer, seed))
+        return self.tokenizer.decode(self.walk(self.state(form), seed))
 
 
 @pytest.fixture(scope="module")
@@ -125,18 +129,7 @@ def test_answers_match_the_whole_regular_expression(setting: Setting, pattern: s
     run()
 
 
-OPTIONS = (
-    "red",
-    "red wine",
-    "rosé",
-    ' "so"\n',
-    " white",
-    "  white",
-    "\\n\x01\x7f",
-    "😀",
-    "😁!",
-    "é",
-)
+OPTIONS = ("red", "red wine", "rosé", ' "so"\n', " white", "  white", "\\n\x01\x7f", "😀!", "😁")
 
 
 def test_answers_are_options_and_every_option_is_an_answer(setting: Setting) -> None:
@@ -144,20 +137,32 @@ def test_answers_are_options_and_every_option_is_an_answer(setting: Setting) -> 
     assert seen == set(OPTIONS)
 
 
-def fitting(rest: set[bytes], tokenizer: Tokenizer) -> set[int]:
+def fitting(rest: set[bytes], setting: Setting) -> set[int]:
     """By comparison with every option: the tokens that may come before what ``rest`` lists."""
-    ways = {
-        token: len(text)
-        for token in range(tokenizer.vocab_size)
-        if (text := tokenizer.token_bytes(token)) and any(way.startswith(text) for way in rest)
-    }
+    tokenizer = setting.tokenizer
+    beginnings = {way[:length] for way in rest for length in range(1, len(way) + 1)}
+    texts = enumerate(setting.walker.texts)
+    ways = {token: len(text) for token, text in texts if text in beginnings}
     if b"" in rest:
         return {*ways, *tokenizer.eos_ids}
     same = 0
     while len({way[: same + 1] for way in rest}) == 1 and all(len(way) > same for way in rest):
         same += 1
-    most = max(min(length, same) for length in ways.values())
-    return {token for token, length in ways.items() if min(length, same) == most}
+    if not same:
+        return set(ways)
+    forced = next(iter(rest))[:same]
+    text = forced.decode("utf-8", "ignore")
+    own = set[int]()
+    if text and forced.startswith(text.encode()):
+        # Before the text stands a line feed, which nothing of it is joined to.
+        own.add(tokenizer.encode("\n" + text)[2 if tokenizer.drops_first_space else 1])
+    beyond = {token for token, length in ways.items() if length >= same}
+    return beyond | (own & ways.keys() or longest(ways))
+
+
+def longest(ways: dict[int, int]) -> set[int]:
+    most = max(ways.values())
+    return {token for token, length in ways.items() if length == most}
 
 
 @few
@@ -171,7 +176,7 @@ def test_masks_are_exact(by_bytes: Setting, mistral: Setting, seed: int) -> None
         state = setting.state(Choice(OPTIONS))
         while True:
             choices = allowed(state.mask())
-            assert set(choices) == fitting(rest, tokenizer)
+            assert set(choices) == fitting(rest, setting)
             token = rng.choice(choices)
             state.accept(token)
             if token in tokenizer.eos_ids:
@@ -180,26 +185,28 @@ def test_masks_are_exact(by_bytes: Setting, mistral: Setting, seed: int) -> None
             rest = {way[len(text) :] for way in rest if way.startswith(text)}
 
 
-def test_a_forced_text_is_spelt_in_the_longest_tokens(mistral: Setting) -> None:
-    schema = {"properties": {"temperature": {"type": "integer"}}, "required": ["temperature"]}
-    state, tokenizer = mistral.state(JsonSchema.of({"type": "object", **schema})), mistral.tokenizer
-    texts = []
-    for _ in range(4):
+def test_a_forced_text_is_spelt_as_the_tokenizer_would(mistral: Setting) -> None:
+    schema = strict({"explanation": {"enum": ["international law", "internal"]}})
+    state, tokenizer = mistral.state(JsonSchema.of(schema)), mistral.tokenizer
+    state.accept(tokenizer.encode("{")[0])
+    spelt: list[list[str]] = []
+    while not state.is_stopped:
         choices = allowed(state.mask())
-        token = max(choices, key=lambda number: len(tokenizer.token_bytes(number)))
-        texts.append(tokenizer.token_bytes(token))
-        state.accept(token)
-    assert texts == [b' {"', b"temperature", b'":', b" "]
+        spelt.append(sorted(tokenizer.token_bytes(token).decode() for token in choices))
+        state.accept(max(choices, key=lambda number: len(tokenizer.token_bytes(number))))
+    # What the two texts share ends inside a word, and may yet become a longer token.
+    assert spelt[:6] == [['"'], ["ex"], ["plan"], ["ation"], ['":'], [' "']]
+    assert spelt[6:] == [["intern", "internal"], ['"}']]
 
 
-def test_a_token_that_a_longer_one_displaces_is_still_accepted(mistral: Setting) -> None:
+def test_a_token_that_is_not_the_tokenizers_choice_is_still_accepted(mistral: Setting) -> None:
     state, tokenizer = mistral.state(Choice(("temperature",))), mistral.tokenizer
     pieces = {tokenizer.token_bytes(n): n for n in range(tokenizer.vocab_size)}
-    accept_text(state, [pieces[b"t"], pieces[b"emp"]])
-    assert pieces[b"er"] not in allowed(state.mask())
-    assert state.allows([pieces[b"er"]]) == 0
-    state.accept(pieces[b"er"])
-    assert {tokenizer.token_bytes(n) for n in allowed(state.mask())} == {b"ature"}
+    state.accept(pieces[b"temp"])
+    assert {tokenizer.token_bytes(n) for n in allowed(state.mask())} == {b"er"}
+    assert state.allows([pieces[b"era"]]) == 0
+    state.accept(pieces[b"era"])
+    assert {tokenizer.token_bytes(n) for n in allowed(state.mask())} == {b"t"}
 
 
 def test_the_first_space_is_the_tokenizers_and_not_the_answers(mistral: Setting) -> None:
@@ -289,7 +296,7 @@ def test_drafts_are_judged_as_the_masks_would_one_by_one(
     @given(SEEDS)
     def run(seed: int) -> None:
         rng = random.Random(seed)
-        draft = [*walk(setting.state(form), tokenizer, seed), *tokenizer.eos_ids]
+        draft = [*setting.walk(setting.state(form), seed), *tokenizer.eos_ids]
         if rng.random() < 0.8:
             draft[rng.randrange(len(draft))] = rng.randrange(tokenizer.vocab_size)
         state, expected = setting.state(form), 0
@@ -314,7 +321,7 @@ def test_what_was_accepted_can_be_taken_back(setting: Setting, form: OutputForma
     @few
     @given(SEEDS, st.data())
     def run(seed: int, data: st.DataObject) -> None:
-        tokens = walk(setting.state(form), setting.tokenizer, seed)
+        tokens = setting.walk(setting.state(form), seed)
         tokens.append(min(setting.tokenizer.eos_ids))
         state, masks = setting.state(form), []
         for token in tokens:
@@ -366,8 +373,7 @@ def test_what_may_not_come_is_not_accepted(by_bytes: Setting) -> None:
 
 def test_masks_can_be_made_ahead_by_other_threads(by_bytes: Setting) -> None:
     text = text_ids('{"a": "wörter", "b": "12345"}')
-    form = JsonSchema.of(SCHEMAS["references"] | {"required": ["a", "b"]})
-    form = JsonSchema.of({"type": "object"})
+    form = JsonObject()
     states = [by_bytes.state(form) for _ in range(4)]
     alone = by_bytes.state(form)
     ahead = [MaskAhead(state) for state in states]
@@ -424,7 +430,7 @@ def test_json_has_one_style(by_bytes: Setting) -> None:
         (JsonSchema.of({"$ref": "https://example.org/x"}), "example.org/x"),
         (JsonSchema.of({"minLength": 3, "maxLength": 2, "type": "string"}), "minLength"),
         (JsonSchema.of({"oneOf": [{"type": "string"}, {"minLength": 1}]}), "oneOf"),
-        (JsonSchema.of({"required": ["b"], "additionalProperties": False}), "'b'"),
+        (JsonSchema.of(strict({"a": {}}, required=["b"])), "'b'"),
         (Lark("answer: lost"), "lost"),
     ],
 )
@@ -480,15 +486,15 @@ def hostile() -> dict[str, OutputFormat]:
 def test_a_hostile_form_is_compiled_or_refused_and_never_runs_away(
     by_bytes: Setting, name: str
 ) -> None:
-    """Without the limits several of these take minutes, which no run of the tests survives."""
-    try:
+    """Without the limits several of these take minutes; with them, each far below a second."""
+    start = time.process_time()
+    with suppress(OstroError):
         state = by_bytes.state(hostile()[name])
         for _ in range(30):
             texts = [token for token in allowed(state.mask()) if token != EOS]
             if texts:
                 state.accept(texts[-1])
-    except OstroError as error:
-        assert "\n" not in str(error)
+    assert time.process_time() - start < 10
 
 
 def test_one_answer_that_outgrows_its_limits_ends_no_other(by_bytes: Setting) -> None:
@@ -502,22 +508,19 @@ def test_one_answer_that_outgrows_its_limits_ends_no_other(by_bytes: Setting) ->
             greedy.mask()
             greedy.accept(rng.choice(text_ids("ab")))
 
-    with pytest.raises(OstroError, match="any further: .*too many states"):
+    with pytest.raises(OstroError, match=r"any further: .*too many states"):
         babble()
-    with pytest.raises(OstroError, match="too many states"), ThreadPoolExecutor(1) as executor:
-        ahead = MaskAhead(greedy)
+    ahead = MaskAhead(greedy)
+    with ThreadPoolExecutor(1) as executor:
         ahead.start(executor)
+    with pytest.raises(OstroError, match="too many states"):
         ahead.result()
     assert not greedy.is_stopped
     assert allowed(modest.mask()) == text_ids("ab")
     assert allowed(grammar.state().mask()) == text_ids("ab")
 
 
-def test_without_the_library_an_error_says_how_to_get_it(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_without_the_library_an_error_names_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "llguidance", None)
-    with pytest.raises(
-        OstroError, match="llguidance, which is not installed; run `make serve-deps`"
-    ):
+    with pytest.raises(OstroError, match="llguidance, which is not installed"):
         GrammarCompiler(vocabulary_tokenizer(byte_vocabulary()))

@@ -98,6 +98,35 @@ def test_what_would_take_too_long_is_refused(schema: Any, complaint: str) -> Non
         check(schema)
 
 
+def kind(text: Any, **more: Any) -> dict[str, Any]:
+    """An object that ``kind`` tells apart from others."""
+    return {"type": "object", "properties": {"kind": text}, "required": ["kind"], **more}
+
+
+@pytest.mark.parametrize(
+    ("other", "told_apart"),
+    [
+        (kind({"const": "b"}), True),
+        (kind({"enum": ["b", "c"]}), True),
+        (kind({"enum": ["b", "a"]}), False),
+        (kind({"type": "string"}), False),
+        (kind({"const": "b"}, required=[]), False),
+        (kind({"const": "b"}, type=["object", "null"]), False),
+        ({"$ref": "#/$defs/a"}, False),
+        ({"$ref": "#/$defs/lost/further"}, False),
+        ({"$ref": "other"}, False),
+        (True, False),
+    ],
+)
+def test_alternatives_behind_references_that_a_text_tells_apart_exclude_each_other(
+    other: Any, told_apart: bool
+) -> None:
+    names = {"a": kind({"const": "a"}), "other": other}
+    one_of = [{"$ref": "#/$defs/a"}, {"$ref": "#/$defs/other"}]
+    checked = check({"$defs": names, "oneOf": one_of, "discriminator": {"propertyName": "kind"}})
+    assert checked == {"$defs": names, "anyOf" if told_apart else "oneOf": one_of}
+
+
 def test_costs_that_cannot_meet_are_allowed() -> None:
     patterns = {"anyOf": [{"pattern": f"a{i}"} for i in range(50)]}
     multiples = {"anyOf": [{"multipleOf": 97}, {"multipleOf": 105}]}

@@ -33,8 +33,8 @@ if TYPE_CHECKING:
 # it for ever; where it is only bounded, it still breaks lines before commas, because it wanted to
 # end the object there.
 _JSON_STYLE = {"item_separator": ", ", "key_separator": ": ", "whitespace_flexible": False}
-# Which tokens spell a text that leaves no choice is decided by GrammarState, not by the library,
-# which would ask the tokenizer, a Python object, in the middle of a mask.
+# How a text that leaves no choice is spelt is decided by GrammarState and not by the library, whose
+# masks would then differ from what it takes, and which would call Python in the middle of a mask.
 _HEAD = '%llguidance {"no_forcing": true}\n'
 
 
@@ -104,7 +104,7 @@ class GrammarCompiler:
         self.vocabulary = GrammarVocabulary(
             size=size,
             token_bytes=wrapper.tokens,
-            eos_ids=tokenizer.eos_ids,
+            tokenizer=tokenizer,
         )
 
     def compile(self, format: OutputFormat, *, mid_text: bool = False) -> CompiledGrammar:

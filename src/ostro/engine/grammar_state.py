@@ -10,34 +10,73 @@ import torch
 from torch import Tensor
 
 from ostro.errors import OstroError
+from ostro.text.tokenizer import Tokenizer
 
 if TYPE_CHECKING:
     from llguidance import LLMatcher
 
 _LONGEST_REASON = 200
+_FAR_ENOUGH = 64
+"""Bytes of a text that decide how it is cut into tokens at its beginning."""
 
 
 class GrammarVocabulary:
     """What the states of all grammars need to know of the vocabulary."""
 
-    def __init__(self, size: int, token_bytes: Sequence[bytes], eos_ids: frozenset[int]) -> None:
+    def __init__(self, size: int, token_bytes: Sequence[bytes], tokenizer: Tokenizer) -> None:
         """``size`` is the model's; ids without ``token_bytes`` are never allowed."""
-        self.size, self.eos_ids = size, eos_ids
+        self.size, self.eos_ids = size, tokenizer.eos_ids
         self.words = -(-size // 32)
         """Length of a mask in int32."""
         self.known_words = -(-len(token_bytes) // 32)
         """The part of it that the tokenizer knows."""
         self.lengths = np.array([len(piece) for piece in token_bytes], dtype=np.int64)
         """Bytes of each token."""
+        self._tokenizer = tokenizer
+
+    def first_token(self, text: bytes) -> int:
+        """The token that the tokenizer begins ``text`` with in the middle of a line.
+
+        -1 where that can't be told: the text begins inside a character, say.
+        """
+        # A longer text begins in the same way. What is left of a character at its end is dropped.
+        begins = text[:_FAR_ENOUGH]
+        word = begins.decode("utf-8", "ignore")
+        if not word or not begins.startswith(word[0].encode()):
+            return -1
+        before = "\n" if self._tokenizer.drops_first_space else ""
+        passed, ids = b"", self._tokenizer.encode(before + word)
+        for token_id in ids:
+            if passed.removeprefix(b" ") == before.encode():
+                return token_id
+            passed += self._tokenizer.token_bytes(token_id)
+        return -1
+
+    def keep_best(self, mask: Tensor, forced: bytes) -> None:
+        """Of the tokens of ``mask``, keep those that spell the ``forced`` bytes naturally.
+
+        These are the tokenizer's own, and those that go on beyond the forced bytes: what follows
+        them may make another token of their end. Where the tokenizer has none, the longest.
+        """
+        bytes_of_mask = mask.numpy().view(np.uint8)
+        bits = np.unpackbits(bytes_of_mask, count=len(self.lengths), bitorder="little")
+        tokens = np.flatnonzero(bits)
+        covered = np.minimum(self.lengths[tokens], len(forced))
+        own = tokens == self.first_token(forced)
+        if not own.any():
+            own = covered == covered.max(initial=0)
+        bits[tokens[~own & (covered < len(forced))]] = 0
+        packed = np.packbits(bits, bitorder="little")
+        bytes_of_mask[: len(packed)] = packed
 
 
 class GrammarState:
     """Where one answer stands. One thread at a time may use it.
 
     Masks are exact with one exception. Where the grammar leaves a single text (the name of a
-    property, say), only the tokens are allowed that spell most of it at once: a model that would
-    rather have written something else would else spell it in pieces it has never read, and what
-    follows suffers. :meth:`accept` takes every token that fits the text.
+    property, say), only tokens are allowed that spell it as the tokenizer would: a model that would
+    rather have written something else would else spell it in pieces it has never read together,
+    and what follows suffers. :meth:`accept` takes every token that fits the text.
     """
 
     def __init__(self, matcher: "LLMatcher", vocabulary: GrammarVocabulary) -> None:
@@ -69,7 +108,7 @@ class GrammarState:
         if matcher.is_error():
             raise OstroError(f"the output format can't be enforced any further: {why(matcher)}")
         if forced:
-            _keep_longest(mask, vocabulary.lengths, len(forced))
+            vocabulary.keep_best(mask, forced)
         return mask
 
     def accept(self, token_id: int) -> None:
@@ -155,17 +194,6 @@ def why(matcher: "LLMatcher") -> str:
     if reason == "NoExtensionBias":
         reason = "no text of this form exists"
     return reason if len(reason) <= _LONGEST_REASON else reason[:_LONGEST_REASON] + "..."
-
-
-def _keep_longest(mask: Tensor, lengths: np.ndarray, forced: int) -> None:
-    """Keep the tokens that cover most of the next ``forced`` bytes, which are known."""
-    bytes_of_mask = mask.numpy().view(np.uint8)
-    bits = np.unpackbits(bytes_of_mask, count=len(lengths), bitorder="little")
-    tokens = np.flatnonzero(bits)
-    covered = np.minimum(lengths[tokens], forced)
-    bits[tokens[covered < covered.max(initial=0)]] = 0
-    packed = np.packbits(bits, bitorder="little")
-    bytes_of_mask[: len(packed)] = packed
 
 
 def _has(mask: Tensor, token_id: int) -> bool:

@@ -60,7 +60,7 @@ def checked_schema(text: str, *, max_bytes: int, max_depth: int) -> dict[str, An
     # Only at the root: further down either would change what a $ref means.
     _check_draft(schema.pop("$schema", None))
     schema.pop("$id", None)
-    check = _Check(max_depth)
+    check = _Check(schema, max_depth)
     result = check.schema(schema, "#", 1)
     assert isinstance(result, dict)
     check.costs()
@@ -82,8 +82,8 @@ def _check_draft(draft: object) -> None:
 class _Check:
     """Walks through one schema and adds up what makes it costly."""
 
-    def __init__(self, max_depth: int) -> None:
-        self._max_depth = max_depth
+    def __init__(self, root: dict[str, Any], max_depth: int) -> None:
+        self._root, self._max_depth = root, max_depth
         self._patterns: set[str] = set()
         self._multiples: set[Decimal] = set()
         self._pattern_properties = self._values = self._properties = 0
@@ -98,6 +98,8 @@ class _Check:
         if not isinstance(schema, dict):
             raise OstroError(f"JSON schema, {path}: a schema must be an object or a boolean")
         kept = {name: value for name, value in schema.items() if name not in _NOTES}
+        if "anyOf" not in kept and are_told_apart(kept.get("oneOf"), self._root):
+            kept = {"anyOf" if name == "oneOf" else name: value for name, value in kept.items()}
         self._note_intersection(kept)
         return {
             name: self._keyword(name, value, f"{path}/{name}", depth + 1)
@@ -161,6 +163,49 @@ class _Check:
         # An automaton counts the remainder: one state for each.
         states = math.lcm(*units) if self._intersects else sum(units)
         _limit(states, _MOST_MULTIPLES, "remainders to tell apart for multipleOf")
+
+
+def are_told_apart(options: Any, root: dict[str, Any]) -> bool:
+    """Whether ``options`` are objects with a property that is another text in each of them.
+
+    Then at most one can hold, and ``oneOf`` says no more than ``anyOf``. The library sees that for
+    itself, but not through a ``$ref``, as it stands in what pydantic writes.
+    """
+    if not isinstance(options, list) or len(options) < 2:
+        return False
+    tables = [_texts_by_property(_resolved(option, root)) for option in options]
+    for name in set(tables[0]).intersection(*tables[1:]):
+        texts = [text for table in tables for text in table[name]]
+        if len(texts) == len(set(texts)):
+            return True
+    return False
+
+
+def _texts_by_property(schema: Any) -> dict[str, set[str]]:
+    """The texts that each required property of an object may be, where nothing else is allowed."""
+    if not isinstance(schema, dict) or schema.get("type") != "object":
+        return {}
+    properties, required = schema.get("properties"), schema.get("required")
+    if not isinstance(properties, dict) or not isinstance(required, list):
+        return {}
+    tables = {}
+    for name, value in properties.items():
+        if name in required and isinstance(value, dict):
+            texts = [value["const"]] if "const" in value else value.get("enum")
+            if isinstance(texts, list) and all(isinstance(text, str) for text in texts):
+                tables[name] = set(texts)
+    return tables
+
+
+def _resolved(schema: Any, root: dict[str, Any]) -> Any:
+    """What a reference into the same schema refers to; anything else as it is."""
+    reference = schema.get("$ref") if isinstance(schema, dict) else None
+    if not isinstance(reference, str) or not reference.startswith("#/"):
+        return schema
+    found: Any = root
+    for part in reference[2:].split("/"):
+        found = found.get(part) if isinstance(found, dict) else None
+    return found
 
 
 def _limit(count: int, most: int, what: str) -> None:
