@@ -300,3 +300,19 @@ def test_speculation_changes_how_many_steps_are_made_and_nothing_else(make_core)
     guessing.speculator.cost.observe(1, 8, 1.0)
     assert run(plain, repeats) == run(guessing, repeats)
     assert guessing.speculator.right > 20
+
+
+def test_guesses_at_the_end_of_a_prompt_belong_to_one_of_its_answers(make_core) -> None:
+    """Where guesses reach into another page, the answers that share the prompt don't share it."""
+    asked = request(PAGE_SLOTS - 2, tokens=20, n=4)
+    expected = run(make_core(), asked)
+    budget = {"tokens": PAGE_SLOTS - 3, "tokens_while_writing": 100}
+    core = make_core(speculate=False, **budget)
+    answers = core.add(asked)
+    core.step()  # All of the prompt but its last token.
+    for _ in range(3):
+        for answer in core.scheduler.running:
+            answer.drafts = expected[answer.choice][1][answer.generated :][:5]
+        core.step()
+    drain(core)
+    assert [said(answer) for answer in answers] == expected

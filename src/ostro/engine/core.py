@@ -162,8 +162,7 @@ class EngineCore:
         except Exception as error:
             if len(parts) > 1:
                 return [answer for part in parts for answer in self._run([part])]
-            self._fail(parts[0].answer, error)
-            return [parts[0].answer]
+            return self._fail(parts[0].answer, error)
         touched = [answer for part in result.parts for answer in self._advance(part)]
         # What was steered says nothing of the model.
         is_usual = all(part.answer.options is None for part in parts)
@@ -180,7 +179,10 @@ class EngineCore:
         """Choose the part's next tokens; the answers that got something."""
         part, answer = result.part, result.part.answer
         if part.reads:
-            self.writer.read(result)
+            try:
+                self.writer.read(result)
+            except Exception as error:
+                return self._fail(answer, error)
         if not part.chooses:
             self.scheduler.commit(answer, part.end)
             return []
@@ -263,10 +265,13 @@ class EngineCore:
         if (request.routing or request.prompt_routing) and not self.model.geometry.is_sparse:
             raise OstroError("this model is dense and has no router; leave routing out")
 
-    def _fail(self, answer: Answer, error: Exception) -> None:
-        for one in (*_unfinished(answer.siblings), answer):
+    def _fail(self, answer: Answer, error: Exception) -> list[Answer]:
+        """End an answer, and those that wait for it to read their prompt; all of them."""
+        failed = [answer, *_unfinished(answer.siblings)]
+        for one in failed:
             one.error = error
             self._finish(one)
+        return failed
 
     def _finish(self, answer: Answer) -> None:
         answer.is_finished = True

@@ -111,9 +111,11 @@ class Scheduler:
         self.add(answer)
         if len(self.running) < self.budget.answers:
             self.waiting.remove(answer)
-            for page in elder.pages:
+            # Further pages hold the elder's guesses, which are nobody else's.
+            answer.pages = elder.pages[: pages_for(elder.computed)]
+            for page in answer.pages:
                 self.pool.hold(page)
-            answer.pages, answer.computed, answer.node = [*elder.pages], elder.computed, elder.node
+            answer.computed, answer.node = elder.computed, elder.node
             insort(self.running, answer, key=_arrival)
 
     def plan(self) -> list[Part]:
