@@ -247,7 +247,7 @@ def test_a_mistake_in_one_request_ends_no_other(make_core, monkeypatch) -> None:
     core = make_core()
     good, bad = core.add(request(20))[0], core.add(request(20, seed=1))[0]
 
-    def fail(*_):
+    def fail(*_, **__):
         raise OstroError("no such luck")
 
     monkeypatch.setattr(bad.sampler, "sample", fail)

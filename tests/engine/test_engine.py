@@ -125,7 +125,7 @@ def test_a_mistake_reaches_its_reader_alone(babbler: LLM, monkeypatch) -> None:
             bad = engine.core.prepare(
                 Request(prompt_ids=[1, 2, 3], params=SamplingParams(max_tokens=5))
             )
-            monkeypatch.setattr(bad[0].sampler, "sample", lambda *_: 1 / 0)
+            monkeypatch.setattr(bad[0].sampler, "sample", lambda *_, **__: 1 / 0)
             with pytest.raises(ZeroDivisionError):
                 async for _ in engine.enter(bad):
                     pass
