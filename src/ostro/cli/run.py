@@ -2,16 +2,18 @@
 
 import sys
 from collections.abc import Sequence
-from contextlib import AbstractContextManager
-from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING
 
 from ostro.cli.options import Running
 from ostro.errors import OstroError
 from ostro.runtime.environment import Environment, process_variables
+from ostro.runtime.extras import require_extra
 from ostro.runtime.progress import TerminalProgress
 from ostro.server.launch import child_variables, find_program, ready_client, run_program
 from ostro.server.legacy_client import look_at, provide
+
+if TYPE_CHECKING:  # It would import the whole server before the program is looked at.
+    from ostro.server.serve import RunningServer
 
 FETCH = (
     *(sys.executable, "-c", "from ostro.cli.main import main; main()"),
@@ -22,6 +24,7 @@ FETCH = (
 
 def run(model: str, command: Sequence[str], running: Running) -> None:
     """Run ``command`` while a server answers it, and exit with its code."""
+    require_extra("fastapi", "serve")
     environment, own = Environment.read(), process_variables()
     command = find_program(command, own)
     ready_client(command, environment, own, TerminalProgress())
@@ -40,14 +43,14 @@ def fetch(executable: str) -> None:
     print(provide(python, Environment.read(), own, TerminalProgress()))
 
 
-def _start(model: str, running: Running, environment: Environment) -> AbstractContextManager[Any]:
-    """A server that answers; it has ``url``."""
+def _start(model: str, running: Running, environment: Environment) -> "RunningServer":
+    """A server that answers."""
     from ostro.engine.load import load
+    from ostro.server.serve import RunningServer
+    from ostro.server.serve_options import ServeOptions
 
-    serve = import_module("ostro.server.serve")
-    options = import_module("ostro.server.serve_options").ServeOptions(port=0)
+    options = ServeOptions(port=0)
     llm = load(
         model, environment=environment, concurrency=options.concurrency, **running.arguments()
     )
-    server: AbstractContextManager[Any] = serve.RunningServer(llm, options)
-    return server
+    return RunningServer(llm, options)
