@@ -10,13 +10,30 @@ from typing import TYPE_CHECKING, Any
 from ostro.errors import OstroError
 
 if TYPE_CHECKING:
+    from ostro.engine.engine import Engine
     from ostro.engine.llm import LLM
     from ostro.engine.load import load
+    from ostro.engine.output_format import Choice, JsonObject, JsonSchema, Regex
 
 __version__ = "0.1.0"
-__all__ = ["LLM", "OstroError", "__version__", "load"]
+__all__ = [
+    "LLM",
+    "Choice",
+    "Engine",
+    "JsonObject",
+    "JsonSchema",
+    "OstroError",
+    "Regex",
+    "__version__",
+    "load",
+]
 
-_LAZY = {"load": "ostro.engine.load", "LLM": "ostro.engine.llm"}
+_LAZY = {
+    "load": "ostro.engine.load",
+    "LLM": "ostro.engine.llm",
+    "Engine": "ostro.engine.engine",
+    **dict.fromkeys(("Choice", "JsonObject", "JsonSchema", "Regex"), "ostro.engine.output_format"),
+}
 
 
 def __getattr__(name: str) -> Any:
