@@ -2,8 +2,10 @@
 
 This is the self-reflection that Mistral's guard-railing page describes, with one difference: the
 model does not write an answer that has to be understood. Every allowed answer is a continuation of
-the same prompt, and its probability is computed; the categories' scores are these probabilities,
-normalised over all allowed answers. The prompt is read once and shared.
+the same prompt, and its probability is computed. A model likes some words better than others whatever
+it is asked, so each is divided by what it is for a conversation without content (Zhao et al., 2021).
+The categories' scores are these quotients, normalised over all allowed answers. The prompt is read
+once and shared.
 """
 
 import math
@@ -23,6 +25,7 @@ from ostro.text.messages import Message, parse_messages
 SAFE = "safe"
 """The answer that is no category."""
 THRESHOLD = 0.5
+_EMPTY = (Message("user", "N/A"),)
 
 
 @dataclass(frozen=True)
@@ -67,8 +70,9 @@ class Moderation:
     def prepare(self, request: ModerationRequest) -> Job:
         """One request for each allowed answer to each conversation."""
         job = Job([], [])
-        for conversation in request.input:
-            prompt = self._prompt(parse_messages(conversation))
+        conversations = [parse_messages(conversation) for conversation in request.input]
+        for conversation in (_EMPTY, *conversations):
+            prompt = self._prompt(conversation)
             for answer in self._answers:
                 asked = Request(
                     prompt_ids=[*prompt, *answer],
@@ -88,8 +92,10 @@ class Moderation:
             told = [entry for delta in deltas for entry in delta.told.prompt_logprobs or ()]
             logprobs.append(sum(entry.logprob or 0.0 for entry in told))
         count = len(self._answers)
+        empty = logprobs[:count]
         verdicts = [
-            _scores(logprobs[first : first + count]) for first in range(0, len(logprobs), count)
+            _scores([a - b for a, b in zip(logprobs[first : first + count], empty, strict=True)])
+            for first in range(count, len(logprobs), count)
         ]
         return moderation(model, verdicts, THRESHOLD)
 
@@ -105,9 +111,9 @@ class Moderation:
         return self._served.llm.tokenizer.encode_chat([Message("user", question)])
 
 
-def _scores(logprobs: Sequence[float]) -> dict[str, float]:
-    most = max(logprobs)
-    weights = [math.exp(logprob - most) for logprob in logprobs]
+def _scores(logarithms: Sequence[float]) -> dict[str, float]:
+    most = max(logarithms)
+    weights = [math.exp(logarithm - most) for logarithm in logarithms]
     return {
         category.name: weight / sum(weights)
         for category, weight in zip(CATEGORIES, weights, strict=False)
