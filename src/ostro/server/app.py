@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any, TypeVar
 
 from fastapi import FastAPI, Request
@@ -13,6 +14,7 @@ from starlette.responses import JSONResponse, Response
 
 from ostro import __version__
 from ostro.engine.engine import EngineBusyError
+from ostro.errors import OstroError
 from ostro.server.api_keys import read_api_keys
 from ostro.server.chat import Chat
 from ostro.server.completions import Completions
@@ -169,19 +171,14 @@ class Endpoints:
         try:
             return JSONResponse(await unless_gone(request, work))
         finally:
-            await run.stream.aclose()
-            self.metrics.answers(run.stream.answers)
+            await self._end(run)
 
     def _events(self, run: Run, events: AsyncIterator[bytes]) -> Response:
-        async def counted() -> AsyncIterator[bytes]:
-            try:
-                async for event in events:
-                    yield event
-            finally:
-                await run.stream.aclose()
-                self.metrics.answers(run.stream.answers)
+        return EventResponse(events, {}, HEARTBEAT_SECONDS, partial(self._end, run))
 
-        return EventResponse(counted(), {}, HEARTBEAT_SECONDS)
+    async def _end(self, run: Run) -> None:
+        await run.stream.aclose()
+        self.metrics.answers(run.stream.answers)
 
     async def _text(self, work: Callable[..., Any], asked: Any) -> Response:
         if asked.model is not None:
@@ -200,7 +197,8 @@ def make_app(served: ServedModel) -> tuple[FastAPI, Endpoints]:
 
     app = FastAPI(title="ostro", version=__version__, lifespan=life, redoc_url=None)
     _add_routes(app, endpoints)
-    app.add_exception_handler(Exception, _on_error)
+    app.add_exception_handler(OstroError, _on_error)
+    app.add_exception_handler(ClientGoneError, _on_client_gone)
     app.add_exception_handler(HTTPException, _on_http_error)
     options = served.options
     app.add_middleware(
@@ -264,9 +262,11 @@ async def _on_http_error(request: Request, error: Exception) -> Response:
     return error_to_response(ApiError(error.status_code, error.detail, code="http_error"))
 
 
+async def _on_client_gone(request: Request, error: Exception) -> Response:
+    return Response(status_code=499)  # Nobody reads it, but it is counted.
+
+
 async def _on_error(request: Request, error: Exception) -> Response:
-    if isinstance(error, ClientGoneError):
-        return Response(status_code=499)
     response = error_to_response(error)
     if response.status_code >= 500:
         logger.error("%s failed", request.state.request_id, exc_info=error)

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from ostro.errors import OstroError
 from ostro.server.api_keys import ApiKeys
 from ostro.server.errors import ApiError, unavailable
 from ostro.server.http import BrokenStreamError, error_to_response
@@ -55,8 +56,8 @@ class Gate:
 
         try:
             await self._serve(scope, receive, send_on)
-        except BrokenStreamError:
-            logger.warning("%s the stream broke off", number, exc_info=True)
+        except BrokenStreamError as error:
+            _tell_broken(number, error.__cause__)
             raise
         except asyncio.CancelledError:
             raise
@@ -102,3 +103,10 @@ class Gate:
             status or "gone",
             1000 * seconds,
         )
+
+
+def _tell_broken(number: str, cause: BaseException | None) -> None:
+    """One line for what is nobody's fault; where to look for what is ours."""
+    is_known = isinstance(cause, OstroError)
+    trace = None if is_known else cause
+    logger.warning("%s the stream broke off: %s", number, cause, exc_info=trace)

@@ -1,7 +1,7 @@
 """Requests and responses on the wire: bodies with bounds, events, and clients that go away."""
 
 import asyncio
-from collections.abc import AsyncIterator, Coroutine, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
 from typing import Any
 
 from starlette.requests import Request
@@ -71,15 +71,20 @@ class EventResponse(Response):
 
     While nothing comes, a comment shows that the connection lives. A failure in the midst becomes
     an error event, after which the connection is broken off, so that no client takes what came for
-    the whole. When the client goes away, ``events`` is closed.
+    the whole. When the client goes away, ``events`` is closed. ``end`` is called last, whatever
+    happened: events that nobody began to read would not notice.
     """
 
     def __init__(
-        self, events: AsyncIterator[bytes], headers: Mapping[str, str], heartbeat: float
+        self,
+        events: AsyncIterator[bytes],
+        headers: Mapping[str, str],
+        heartbeat: float,
+        end: Callable[[], Awaitable[None]],
     ) -> None:
         super().__init__(headers={**headers, "cache-control": "no-cache"}, media_type=CONTENT_TYPE)
         del self.headers["content-length"]
-        self._events, self._heartbeat = events, heartbeat
+        self._events, self._heartbeat, self._end = events, heartbeat, end
         self._is_quiet = True
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -94,6 +99,7 @@ class EventResponse(Response):
             for one in (sending, gone):
                 one.cancel()
             await asyncio.gather(sending, gone, return_exceptions=True)
+            await self._end()
 
     async def _send(self, send: Send) -> None:
         start = {"type": "http.response.start", "status": 200, "headers": self.raw_headers}

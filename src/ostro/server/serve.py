@@ -34,6 +34,13 @@ class _Server(uvicorn.Server):
         self._endpoints.is_draining = True
         threading.Thread(target=self._drain, daemon=True).start()
 
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """End what still runs, so that its clients are told; then close all connections."""
+        self._endpoints.is_draining = True
+        if not self.force_exit:
+            await self._endpoints.served.engine.aclose()
+        await super().shutdown(sockets)
+
     def _drain(self) -> None:
         end = time.monotonic() + self._seconds
         while time.monotonic() < end and not self._endpoints.served.engine.is_idle:
@@ -48,7 +55,9 @@ class RunningServer:
         """Returns when it answers. The port must be free: an OstroError says so."""
         self._socket = listen(options)
         self.url = f"http://{options.host}:{self._socket.getsockname()[1]}"
-        self._server, self._endpoints = _make(llm, options)
+        self._server, endpoints = _make(llm, options)
+        self.endpoints = endpoints
+        """What answers requests, with the engine behind it."""
         self._thread = threading.Thread(target=self._run, name="ostro-server", daemon=True)
         self._thread.start()
         while not self._server.started and self._thread.is_alive():
@@ -58,7 +67,7 @@ class RunningServer:
 
     def close(self) -> None:
         """Stop; what still runs is ended."""
-        self._server.should_exit = self._server.force_exit = True
+        self._server.should_exit = True
         self._thread.join()
 
     def __enter__(self) -> Self:
@@ -105,7 +114,7 @@ def _make(llm: LLM, options: ServeOptions) -> tuple[_Server, Endpoints]:
         app,
         http=TimedH11Protocol.bound(options.header_seconds),
         ws="none",
-        lifespan="on",
+        lifespan="off",  # All there is to do at the end is done by shutdown.
         log_config=None,
         access_log=False,
         server_header=False,

@@ -1,10 +1,13 @@
 """HTTP/1.1 with a limit on how long the head of a request may take."""
 
 import asyncio
+import logging
 from typing import Any
 
 import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from ostro.server.http import BrokenStreamError
 
 
 class TimedH11Protocol(H11Protocol):
@@ -16,6 +19,11 @@ class TimedH11Protocol(H11Protocol):
 
     seconds = 10.0
     _clock: asyncio.TimerHandle | None = None
+
+    def __init__(self, *arguments: Any, **named: Any) -> None:
+        super().__init__(*arguments, **named)
+        self.logger = logging.getLogger("ostro.server.wire")
+        self.logger.addFilter(_is_news)
 
     @classmethod
     def bound(cls, seconds: float) -> type["TimedH11Protocol"]:
@@ -47,3 +55,8 @@ class TimedH11Protocol(H11Protocol):
         if self._clock is not None:
             self._clock.cancel()
             self._clock = None
+
+
+def _is_news(record: logging.LogRecord) -> bool:
+    """Whether nobody has logged it yet: raising is how a stream is broken off."""
+    return record.exc_info is None or not isinstance(record.exc_info[1], BrokenStreamError)
