@@ -185,6 +185,74 @@ def test_closing_ends_what_runs(babbler: LLM) -> None:
     asyncio.run(main())
 
 
+def test_who_left_takes_no_place_in_the_queue(babbler: LLM) -> None:
+    async def main() -> None:
+        async with Engine(babbler, concurrency=1, max_queue=2) as engine:
+            with babbler.lock:  # The engine's thread is amid a step for as long as this is held.
+                for _ in range(20):
+                    await engine.submit("a").aclose()
+                streams = [engine.submit("b", max_tokens=1) for _ in range(3)]
+                with pytest.raises(EngineBusyError, match="2 requests wait already"):
+                    engine.submit("c")
+            for stream in streams:
+                assert len([piece async for piece in stream]) == 1
+
+    asyncio.run(main())
+
+
+def test_a_queue_of_none_takes_what_can_run_at_once(babbler: LLM) -> None:
+    async def main() -> None:
+        async with Engine(babbler, concurrency=2, max_queue=0) as engine:
+            streams = [engine.submit("a", max_tokens=50), engine.submit("b", max_tokens=50)]
+            with pytest.raises(EngineBusyError, match="0 requests wait already"):
+                engine.submit("c")
+            for stream in streams:
+                await anext(stream)
+            with pytest.raises(EngineBusyError, match="0 requests wait already"):
+                engine.submit("c")
+            for stream in streams:
+                await stream.aclose()
+            await idle(engine)
+            await engine.complete("c", max_tokens=1)
+
+    asyncio.run(main())
+
+
+def test_after_a_failure_that_nobody_foresaw_the_engine_goes_on(babbler: LLM, monkeypatch) -> None:
+    async def main() -> tuple[list[str], int]:
+        async with Engine(babbler) as engine:
+            streams = [engine.submit(text, max_tokens=400) for text in "abc"]
+            for stream in streams:
+                await anext(stream)
+            with monkeypatch.context() as patch:
+                patch.setattr(engine.core.scheduler, "plan", lambda: 1 / 0)
+                for stream in streams:
+                    with pytest.raises(ZeroDivisionError):
+                        async for _ in stream:
+                            pass
+            (whole,) = await engine.complete("whole", max_tokens=40)
+            await idle(engine)
+            return whole.token_ids, held_pages(engine)
+
+    tokens, held = asyncio.run(main())
+    assert tokens == babbler.generate("whole", max_tokens=40).token_ids
+    assert held == 0
+
+
+def test_a_reader_whose_loop_is_closed_harms_nobody(babbler: LLM) -> None:
+    engine = Engine(babbler)
+
+    async def ask_and_leave() -> None:
+        await anext(engine.submit("a", max_tokens=300))
+
+    async def main() -> list[int]:
+        async with engine:
+            return (await engine.complete("whole", max_tokens=40))[0].token_ids
+
+    asyncio.run(ask_and_leave())
+    assert asyncio.run(main()) == babbler.generate("whole", max_tokens=40).token_ids
+
+
 def test_waiting_for_a_piece_can_be_given_up(babbler: LLM) -> None:
     async def main() -> None:
         async with Engine(babbler) as engine:

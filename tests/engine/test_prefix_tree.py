@@ -134,3 +134,12 @@ def test_pages_are_never_lost_nor_given_twice(steps) -> None:
         holder.pool.release(pages)
     assert holder.pool.num_free + holder.tree.num_pages == 20
     assert holder.tree.make_room(20)
+
+
+def test_a_namespace_that_nobody_uses_leaves_nothing_behind() -> None:
+    holder = Holder(4)
+    for number in range(50):
+        pages = holder.compute(tokens(S + 1), namespace=f"steering {number}")
+        holder.pool.release(pages)
+        assert holder.known(tokens(S + 1), f"steering {number}") == S + 1
+    assert len(holder.tree._roots) <= 4

@@ -71,13 +71,13 @@ class EngineCore:
         self._grammars = Grammars(tokenizer, model.geometry.vocab_size)
         # Masks are made beside the model's step, of what is known before it.
         self._mask_maker = ThreadPoolExecutor(1, thread_name_prefix="ostro-mask")
+        self.scheduler = Scheduler(
+            self.pool, self.tree, budget or StepBudget(), self.cache.copy_page
+        )
         self.runner, self.writer = Runner(model, self.cache), Writer(model.kernels)
         self.speculator = Speculator(_weight_bytes(model)) if speculate else None
         g = model.geometry
         self.routing_counts = RoutingCounts(g.num_layers, g.num_experts) if g.is_sparse else None
-        self.scheduler = Scheduler(
-            self.pool, self.tree, budget or StepBudget(), self.cache.copy_page
-        )
 
     @property
     def cache_bytes(self) -> int:
@@ -126,12 +126,20 @@ class EngineCore:
                 heirs[0].siblings = heirs[1:]
                 self.scheduler.add(heirs[0])
 
+    def reset(self) -> None:
+        """Forget all answers, and what was computed: for whoever no longer trusts the books."""
+        self.pool = PagePool(self.pool.size)
+        self.tree = PrefixTree(self.pool)
+        budget = self.scheduler.budget
+        self.scheduler = Scheduler(self.pool, self.tree, budget, self.cache.copy_page)
+
     @torch.inference_mode()
     def step(self) -> list[Answer]:
         """Compute the next step; those answers that got pieces, or an error."""
         self._propose()
         parts = self.scheduler.plan()
         if not parts:
+            assert self.is_idle, "answers wait, and none can go on"
             return []
         with self._lock:
             return self._run(parts)

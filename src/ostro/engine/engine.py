@@ -4,6 +4,7 @@ import asyncio
 import threading
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import suppress
 from queue import SimpleQueue
 from types import TracebackType
 from typing import Any, Self
@@ -18,6 +19,10 @@ from ostro.errors import OstroError
 
 class EngineBusyError(OstroError):
     """Too many requests wait already."""
+
+
+class EngineClosedError(EngineBusyError):
+    """The engine was closed, or is just being."""
 
 
 class Stream:
@@ -52,6 +57,11 @@ class Stream:
                     return piece
             await self._next()
         raise StopAsyncIteration
+
+    @property
+    def is_open(self) -> bool:
+        """Whether something may yet come."""
+        return bool(self._open)
 
     async def _next(self) -> None:
         """Wait until something has arrived."""
@@ -132,19 +142,23 @@ class Engine:
         self.core = llm.new_core(StepBudget(answers=concurrency))
         self._commands: SimpleQueue[Callable[[], None]] = SimpleQueue()
         self._streams: dict[Answer, Stream] = {}
-        self._is_closing = False
+        self._entrance = threading.Lock()
+        self._entering: dict[Stream, None] = {}
+        """Streams that the engine's thread knows nothing of yet."""
+        self._is_closing = self._is_closed = False
         self._thread = threading.Thread(target=self._work, name="ostro-engine", daemon=True)
         self._thread.start()
 
     @property
     def queue_length(self) -> int:
         """Requests that wait for a place."""
-        return len(self.core.scheduler.waiting) + self._commands.qsize()
+        entering = sum(stream.is_open for stream in list(self._entering))
+        return len(self.core.scheduler.waiting) + entering
 
     @property
     def is_idle(self) -> bool:
         """Whether nothing runs and nothing waits."""
-        return not self._streams and self._commands.empty()
+        return not self._entering and not self._streams
 
     def submit(self, prompt: str | Messages | Request, **options: Any) -> Stream:
         """Ask for answers: a text to continue, messages, or a whole request.
@@ -163,19 +177,23 @@ class Engine:
 
     def enter(self, answers: list[Answer]) -> Stream:
         """Begin answers that :meth:`EngineCore.prepare` made, perhaps in another thread."""
-        if self._is_closing:
-            raise EngineBusyError("the engine is closing")
-        if self.max_queue is not None and self.queue_length >= self.max_queue:
-            raise EngineBusyError(f"{self.max_queue} requests wait already; try again later")
-        stream = Stream(answers, self._cancel)
-        self._commands.put(lambda: self._begin(stream))
+        with self._entrance:  # What comes in before the end is ended by it.
+            self._check_entrance()
+            stream = Stream(answers, self._cancel)
+            self._entering[stream] = None
+            self._commands.put(lambda: self._begin(stream))
         return stream
+
+    def close(self) -> None:
+        """Let the thread end what runs, and itself; any thread may say so, and nobody waits."""
+        with self._entrance:
+            if not self._is_closing:
+                self._is_closing = True
+                self._commands.put(self._end_all)
 
     async def aclose(self) -> None:
         """End what runs and stop the thread."""
-        if not self._is_closing:
-            self._is_closing = True
-            self._commands.put(self._end_all)
+        self.close()
         await asyncio.to_thread(self._thread.join)
 
     async def __aenter__(self) -> Self:
@@ -189,33 +207,58 @@ class Engine:
     ) -> None:
         await self.aclose()
 
+    def _check_entrance(self) -> None:
+        if self._is_closing:
+            raise EngineClosedError("the engine is closing")
+        scheduler = self.core.scheduler
+        free = max(0, scheduler.budget.answers - len(scheduler.running))
+        if self.max_queue is not None and self.queue_length >= self.max_queue + free:
+            raise EngineBusyError(f"{self.max_queue} requests wait already; try again later")
+
     # ---- the engine's thread ----
 
     def _work(self) -> None:
-        while not self._is_closing or self._streams:
-            if self.core.is_idle:
-                self._commands.get()()
-            while not self._commands.empty():
-                self._commands.get()()
-            self._deliver(self.core.step())
+        while not self._is_closed:
+            try:
+                self._turn()
+            except Exception as error:
+                self._fail_all(error)
+
+    def _turn(self) -> None:
+        if self.core.is_idle:
+            self._commands.get()()
+        while not self._commands.empty():
+            self._commands.get()()
+        self._deliver(self.core.step())
 
     def _begin(self, stream: Stream) -> None:
-        self._streams |= dict.fromkeys(stream.answers, stream)
-        self.core.enter(stream.answers)
+        if stream.is_open:
+            self._streams |= dict.fromkeys(stream.answers, stream)
+            self.core.enter(stream.answers)
+        del self._entering[stream]
 
     def _cancel(self, answers: list[Answer]) -> None:
         self._commands.put(lambda: self._end(answers))
 
     def _end(self, answers: list[Answer]) -> None:
-        self.core.cancel(answers)
         for answer in answers:
             self._streams.pop(answer, None)
+        self.core.cancel(answers)
 
     def _end_all(self) -> None:
+        self._is_closed = True
         answers = [*self._streams]
         for answer in answers:
-            answer.error = EngineBusyError("the engine is closing")
+            answer.error = EngineClosedError("the engine is closing")
         self.core.cancel(answers)
+        self._deliver(answers)
+
+    def _fail_all(self, error: Exception) -> None:
+        """After a failure that nobody foresaw the books may be wrong, and new ones are begun."""
+        self.core.reset()
+        answers = [*self._streams]
+        for answer in answers:
+            answer.error, answer.is_finished = error, True
         self._deliver(answers)
 
     def _deliver(self, touched: Iterable[Answer]) -> None:
@@ -231,7 +274,7 @@ class Engine:
         for loop, streams in loops.items():
             for stream in streams:
                 stream.deliver()
-            if not loop.is_closed():
+            with suppress(RuntimeError):  # The loop was closed, and nobody reads any more.
                 loop.call_soon_threadsafe(_notify, tuple(streams))
 
 

@@ -11,6 +11,7 @@ evicted: leaves first, the one that was used longest ago before the others.
 from collections import OrderedDict
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, field
+from weakref import WeakValueDictionary
 
 from ostro.engine.pages import PagePool
 from ostro.model import PAGE_SLOTS
@@ -48,7 +49,8 @@ class PrefixTree:
 
     def __init__(self, pool: PagePool) -> None:
         self._pool = pool
-        self._roots: dict[Hashable, Node] = {}
+        # A root stays for as long as pages or answers refer to it: namespaces come without end.
+        self._roots: WeakValueDictionary[Hashable, Node] = WeakValueDictionary()
         # A node is touched after its children, so that the first in this order is a leaf.
         self._order: OrderedDict[Node, None] = OrderedDict()
 
