@@ -16,7 +16,7 @@ from server.conversation import (
     text_of,
     whole,
 )
-from tiny_chat import ANSWER, chat_ids, text_ids
+from tiny_chat import ANSWER, chat_ids, save_speller, text_ids
 
 LENGTH = len(text_ids(ANSWER)) + 1  # EOS is a token, too.
 PROMPT_LENGTH = len(chat_ids(("user", "Hello")))
@@ -160,7 +160,8 @@ def test_the_safe_prompt_comes_first(babbling) -> None:
 
 
 @pytest.mark.parametrize(
-    "content", ["a\n\nb", [{"type": "text", "text": "a"}, {"type": "text", "text": "b"}], ["a", "b"]]
+    "content",
+    ["a\n\nb", [{"type": "text", "text": "a"}, {"type": "text", "text": "b"}], ["a", "b"]],
 )
 def test_content_may_come_in_chunks(babbling, content) -> None:
     text = text_of(ask(babbling, messages=[{"role": "user", "content": content}], max_tokens=8))
@@ -310,14 +311,18 @@ def test_fields_are_checked(spelling) -> None:
 
 
 def test_a_body_must_be_json(spelling) -> None:
-    for body, status in ((b"", 400), (b"{", 400), (b"[1", 400), (b"[]", 422), (b"x" * 5000000, 413)):
+    for body, status in (
+        (b"", 400),
+        (b"{", 400),
+        (b"[1", 400),
+        (b"[]", 422),
+        (b"x" * 5000000, 413),
+    ):
         response = spelling.post("/v1/chat/completions", content=body)
         assert refused(response, status)["type"] == "invalid_request_error"
 
 
 def test_a_model_without_a_template_does_not_chat(serve, make_llm) -> None:
-    from tiny_chat import save_speller
-
     _, client = serve(make_llm(save_speller, "plain", template=None))
     assert refused(ask(client), 400)["code"] == "no_chat"
     response = client.post("/v1/chat/moderations", json={"model": "plain", "input": HELLO})

@@ -46,9 +46,7 @@ def test_texts_of_tokens(spelling) -> None:
 
 def test_what_the_model_reads(spelling) -> None:
     body = post(spelling, "/apply-template", messages=HELLO)
-    assert body["prompt"] == (
-        "<s><|im_start|>user\nHello<|im_end|>\n<|im_start|>assistant\n"
-    )
+    assert body["prompt"] == ("<s><|im_start|>user\nHello<|im_end|>\n<|im_start|>assistant\n")
     assert body["tokens"] == chat_ids(("user", "Hello"))
     with_tools = post(spelling, "/apply-template", messages=HELLO, tools=TOOLS, safe_prompt=True)
     assert SAFE_PROMPT in with_tools["prompt"]

@@ -165,8 +165,13 @@ class Engine:
         """Begin answers that :meth:`EngineCore.prepare` made, perhaps in another thread."""
         if self._is_closing:
             raise EngineBusyError("the engine is closing")
-        if self.max_queue is not None and self.queue_length >= self.max_queue:
-            raise EngineBusyError(f"{self.max_queue} requests wait already; try again later")
+        scheduler, most = self.core.scheduler, self.max_queue
+        # What comes first to an idle engine waits for nobody, although it is not begun yet.
+        free = max(0, scheduler.budget.answers - len(scheduler.running))
+        if most is not None and self.queue_length >= most + free:
+            raise EngineBusyError(
+                f"every place is taken, and {most} requests wait already; try again later"
+            )
         stream = Stream(answers, self._cancel)
         self._commands.put(lambda: self._begin(stream))
         return stream
