@@ -16,7 +16,7 @@ from server.conversation import (
     text_of,
     whole,
 )
-from tiny_chat import ANSWER, chat_ids, text_ids
+from tiny_chat import ANSWER, chat_ids, save_speller, text_ids
 
 LENGTH = len(text_ids(ANSWER)) + 1  # EOS is a token, too.
 PROMPT_LENGTH = len(chat_ids(("user", "Hello")))
@@ -324,8 +324,6 @@ def test_a_body_must_be_json(spelling) -> None:
 
 
 def test_a_model_without_a_template_does_not_chat(serve, make_llm) -> None:
-    from tiny_chat import save_speller
-
     _, client = serve(make_llm(save_speller, "plain", template=None))
     assert refused(ask(client), 400)["code"] == "no_chat"
     response = client.post("/v1/chat/moderations", json={"model": "plain", "input": HELLO})

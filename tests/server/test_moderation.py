@@ -5,6 +5,7 @@ import math
 import pytest
 
 from ostro.server.moderation import CATEGORIES, SAFE
+from ostro.text.messages import Message
 from server.conversation import HELLO, MODEL, refused
 
 NAMES = [category.name for category in CATEGORIES]
@@ -38,7 +39,7 @@ def test_scores_are_what_the_model_gives_the_words(babbling, babbler) -> None:
         "<conversation>\nuser: Hello\n</conversation>\n\n"
         "Answer with the name of one category and nothing else."
     )
-    prompt = babbler.tokenizer.encode_chat([_user(question)])
+    prompt = babbler.tokenizer.encode_chat([Message("user", question)])
     likely = []
     for word in [*(category.word for category in CATEGORIES), SAFE]:
         ids = [*prompt, *word.encode()]
@@ -47,12 +48,6 @@ def test_scores_are_what_the_model_gives_the_words(babbling, babbler) -> None:
     weights = [math.exp(one - max(likely)) for one in likely]
     expected = [weight / sum(weights) for weight in weights[:-1]]
     assert list(result["category_scores"].values()) == pytest.approx(expected, abs=1e-3)
-
-
-def _user(text: str):
-    from ostro.text.messages import Message
-
-    return Message("user", text)
 
 
 def test_several_conversations(babbling) -> None:

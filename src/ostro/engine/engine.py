@@ -212,8 +212,12 @@ class Engine:
             raise EngineClosedError("the engine is closing")
         scheduler = self.core.scheduler
         free = max(0, scheduler.budget.answers - len(scheduler.running))
-        if self.max_queue is not None and self.queue_length >= self.max_queue + free:
-            raise EngineBusyError(f"{self.max_queue} requests wait already; try again later")
+        most = self.max_queue
+        # What comes first to an idle engine waits for nobody, although it is not begun yet.
+        if most is not None and self.queue_length >= most + free:
+            raise EngineBusyError(
+                f"every place is taken, and {most} requests wait already; try again later"
+            )
 
     # ---- the engine's thread ----
 

@@ -268,6 +268,6 @@ async def _on_client_gone(request: Request, error: Exception) -> Response:
 
 async def _on_error(request: Request, error: Exception) -> Response:
     response = error_to_response(error)
-    if response.status_code >= 500:
+    if response.status_code >= 500 and not isinstance(error, ApiError):
         logger.error("%s failed", request.state.request_id, exc_info=error)
     return response

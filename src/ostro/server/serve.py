@@ -49,25 +49,26 @@ class _Server(uvicorn.Server):
 
 
 class RunningServer:
-    """A server in a thread of this process."""
+    """A server in a thread of this process.
+
+    ``endpoints`` answer its requests and have its engine; ``uvicorn`` takes signals.
+    """
 
     def __init__(self, llm: LLM, options: ServeOptions) -> None:
         """Returns when it answers. The port must be free: an OstroError says so."""
         self._socket = listen(options)
         self.url = f"http://{options.host}:{self._socket.getsockname()[1]}"
-        self._server, endpoints = _make(llm, options)
-        self.endpoints = endpoints
-        """What answers requests, with the engine behind it."""
+        self.uvicorn, self.endpoints = _make(llm, options)
         self._thread = threading.Thread(target=self._run, name="ostro-server", daemon=True)
         self._thread.start()
-        while not self._server.started and self._thread.is_alive():
+        while not self.uvicorn.started and self._thread.is_alive():
             time.sleep(0.005)
-        if not self._server.started:
+        if not self.uvicorn.started:
             raise OstroError("the server did not start; its log says why")
 
     def close(self) -> None:
         """Stop; what still runs is ended."""
-        self._server.should_exit = True
+        self.uvicorn.should_exit = True
         self._thread.join()
 
     def __enter__(self) -> Self:
@@ -82,7 +83,7 @@ class RunningServer:
         self.close()
 
     def _run(self) -> None:
-        asyncio.run(self._server.serve(sockets=[self._socket]))
+        asyncio.run(self.uvicorn.serve(sockets=[self._socket]))
 
 
 def serve(llm: LLM, options: ServeOptions, sock: socket.socket) -> None:

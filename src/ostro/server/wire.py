@@ -58,5 +58,6 @@ class TimedH11Protocol(H11Protocol):
 
 
 def _is_news(record: logging.LogRecord) -> bool:
-    """Whether nobody has logged it yet: raising is how a stream is broken off."""
-    return record.exc_info is None or not isinstance(record.exc_info[1], BrokenStreamError)
+    """Whether it says something new: a broken stream is logged already, a hasty end is known."""
+    error = record.exc_info[1] if record.exc_info else None
+    return not isinstance(error, BrokenStreamError | asyncio.CancelledError)
