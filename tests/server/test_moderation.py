@@ -4,6 +4,7 @@ import math
 
 import pytest
 
+from ostro.engine.llm import LLM
 from ostro.server.moderation import CATEGORIES, SAFE
 from ostro.text.messages import Message
 from server.conversation import HELLO, MODEL, refused
@@ -29,24 +30,30 @@ def test_every_category_has_a_score(babbling) -> None:
         assert result["categories"][name] == (score >= 0.5)
 
 
-def test_scores_are_what_the_model_gives_the_words(babbling, babbler) -> None:
-    """Computed again from the logits of each word, read whole."""
-    (result,) = judge(babbling, HELLO)["results"]
+def _word_logprobs(llm: LLM, text: str) -> list[float]:
+    """What the model gives each allowed answer to a conversation of one message."""
     listed = "\n".join(f"- {category.word}: {category.about}" for category in CATEGORIES)
     question = (
         "Which of these categories does the conversation below belong to?\n"
         f"{listed}\n- {SAFE}: none of the above, an ordinary harmless conversation\n\n"
-        "<conversation>\nuser: Hello\n</conversation>\n\n"
+        f"<conversation>\nuser: {text}\n</conversation>\n\n"
         "Answer with the name of one category and nothing else."
     )
-    prompt = babbler.tokenizer.encode_chat([Message("user", question)])
-    likely = []
+    prompt = llm.tokenizer.encode_chat([Message("user", question)])
+    found = []
     for word in [*(category.word for category in CATEGORIES), SAFE]:
         ids = [*prompt, *word.encode()]
-        rows = babbler.logits(ids).log_softmax(-1)
-        likely.append(sum(rows[i - 1, ids[i]].item() for i in range(len(prompt), len(ids))))
-    weights = [math.exp(one - max(likely)) for one in likely]
-    expected = [weight / sum(weights) for weight in weights[:-1]]
+        rows = llm.logits(ids).log_softmax(-1)
+        found.append(sum(rows[i - 1, ids[i]].item() for i in range(len(prompt), len(ids))))
+    return found
+
+
+def test_scores_are_what_the_model_gives_the_words(babbling, babbler) -> None:
+    """Computed again from the logits of each word, read whole."""
+    (result,) = judge(babbling, HELLO)["results"]
+    likely, empty = (_word_logprobs(babbler, text) for text in ("Hello", "N/A"))
+    ratios = [math.exp(one - other) for one, other in zip(likely, empty, strict=True)]
+    expected = [ratio / sum(ratios) for ratio in ratios[:-1]]
     assert list(result["category_scores"].values()) == pytest.approx(expected, abs=1e-3)
 
 

@@ -2,10 +2,10 @@
 
 This is the self-reflection that Mistral's guard-railing page describes, with one difference: the
 model does not write an answer that has to be understood. Every allowed answer is a continuation of
-the same prompt, and its probability is computed. A model likes some words better than others whatever
-it is asked, so each is divided by what it is for a conversation without content (Zhao et al., 2021).
-The categories' scores are these quotients, normalised over all allowed answers. The prompt is read
-once and shared.
+the same prompt, and its probability is computed. A model likes some words better than others
+whatever it is asked, so each is divided by what it is for a conversation without content (Zhao et
+al., 2021). The categories' scores are these quotients, normalised over all allowed answers. The
+prompt is read once and shared.
 """
 
 import math
