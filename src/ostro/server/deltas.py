@@ -4,8 +4,9 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 
 from ostro.engine.answer import Answer
-from ostro.engine.engine import Engine, Stream
+from ostro.engine.engine import Engine, EngineBusyError, Stream
 from ostro.engine.request import Piece
+from ostro.server.errors import unavailable
 from ostro.server.generation import Teller, usage
 from ostro.server.responses import Call, FinishReason, Told, Usage
 from ostro.text.call_reader import CallPiece, ToolCallReader
@@ -100,14 +101,20 @@ class Run:
         return usage(self.stream)
 
     async def deltas(self) -> AsyncIterator[Delta]:
-        """What is new, answer by answer; nothing comes after an answer's finish reason."""
+        """What is new, answer by answer; nothing comes after an answer's finish reason.
+
+        Raises ApiError 503 if the engine is closed meanwhile.
+        """
         async with self.stream:
-            async for piece in self.stream:
-                delta = self._channels[piece.choice].feed(piece)
-                if delta.finish_reason is not None and piece.finish_reason is None:
-                    self.stream.drop(piece.choice)
-                if not delta.is_empty:
-                    yield delta
+            try:
+                async for piece in self.stream:
+                    delta = self._channels[piece.choice].feed(piece)
+                    if delta.finish_reason is not None and piece.finish_reason is None:
+                        self.stream.drop(piece.choice)
+                    if not delta.is_empty:
+                        yield delta
+            except EngineBusyError:
+                raise unavailable("the server is stopping", 5) from None
 
     async def gather(self) -> list[list[Delta]]:
         """All of it, sorted by answer."""
