@@ -3,7 +3,6 @@
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
 from functools import partial
 from typing import Any, TypeVar
 
@@ -13,13 +12,19 @@ from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 
 from ostro import __version__
-from ostro.engine.engine import EngineBusyError
+from ostro.engine.engine import EngineBusyError, EngineClosedError
 from ostro.errors import OstroError
-from ostro.server.api_keys import read_api_keys
 from ostro.server.chat import Chat
 from ostro.server.completions import Completions
 from ostro.server.deltas import Job, Run
-from ostro.server.errors import ApiError, too_many, unknown_path, without_fim, wrong_method
+from ostro.server.errors import (
+    ApiError,
+    too_many,
+    unavailable,
+    unknown_path,
+    without_fim,
+    wrong_method,
+)
 from ostro.server.gate import Gate
 from ostro.server.http import (
     ClientGoneError,
@@ -164,6 +169,8 @@ class Endpoints:
         job = await asyncio.to_thread(prepare, *arguments)
         try:
             return Run(self.served.engine, job)
+        except EngineClosedError:
+            raise unavailable("the server is stopping", _RETRY_SECONDS) from None
         except EngineBusyError as error:
             raise too_many(str(error), _RETRY_SECONDS) from None
 
@@ -187,15 +194,10 @@ class Endpoints:
 
 
 def make_app(served: ServedModel) -> tuple[FastAPI, Endpoints]:
-    """The ASGI application; closing it closes the engine."""
+    """The ASGI application, and what answers its requests."""
     endpoints = Endpoints(served)
 
-    @asynccontextmanager
-    async def life(app: FastAPI) -> AsyncIterator[None]:
-        yield
-        await served.engine.aclose()
-
-    app = FastAPI(title="ostro", version=__version__, lifespan=life, redoc_url=None)
+    app = FastAPI(title="ostro", version=__version__, redoc_url=None)
     _add_routes(app, endpoints)
     app.add_exception_handler(OstroError, _on_error)
     app.add_exception_handler(ClientGoneError, _on_client_gone)
@@ -203,7 +205,7 @@ def make_app(served: ServedModel) -> tuple[FastAPI, Endpoints]:
     options = served.options
     app.add_middleware(
         Gate,
-        keys=None if options.api_keys is None else read_api_keys(options.api_keys),
+        keys=options.keys,
         rate=_rate(options.requests_per_minute),
         metrics=lambda: endpoints.metrics,
         is_draining=lambda: endpoints.is_draining,

@@ -64,7 +64,7 @@ class Gate:
         except Exception as error:
             logger.exception("%s failed", number)
             if status:
-                raise
+                raise BrokenStreamError from error
             await error_to_response(error)(scope, receive, send_on)
         finally:
             self._note(scope, number, status, time.perf_counter() - began)
@@ -98,8 +98,9 @@ class Gate:
         logger.info(
             "%s %s %s %s %.0f ms",
             number,
-            scope["method"],
-            scope["path"][:200],
+            scope["method"][:20],
+            # As it came: a path that is decoded may hold the end of a line, and forge another.
+            scope["raw_path"][:200].decode("ascii", "backslashreplace"),
             status or "gone",
             1000 * seconds,
         )

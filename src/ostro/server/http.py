@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
 from typing import Any
 
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import Receive, Scope, Send
 
@@ -22,7 +22,11 @@ class ClientGoneError(Exception):
 
 
 async def json_body(request: Request, limits: Limits, seconds: float) -> Any:
-    """The body's plain values. Raises :class:`ApiError` as :func:`read_json` does; 408 if slow."""
+    """The body's plain values.
+
+    Raises :class:`ApiError` as :func:`read_json` does, 408 if the body takes more than ``seconds``,
+    and :class:`ClientGoneError`.
+    """
     length = request.headers.get("content-length", "")
     if length.isdecimal():
         check_size(int(length), limits)
@@ -35,6 +39,8 @@ async def json_body(request: Request, limits: Limits, seconds: float) -> Any:
     except TimeoutError:
         message = f"the body did not come within {seconds:g} seconds"
         raise ApiError(408, message, code="timeout") from None
+    except ClientDisconnect:
+        raise ClientGoneError from None
     if len(body) > _LARGE:
         return await asyncio.to_thread(read_json, bytes(body), limits)
     return read_json(bytes(body), limits)
