@@ -1,6 +1,7 @@
 """The prompting guide's snippets on the real demo model, through the clients it was written for.
 
-They name no limit of tokens, and so small a model may not come to an end: the server's default does.
+They name no limit of tokens, and so small a model may not come to an end by itself: here the
+server's default ends it early.
 """
 
 from collections.abc import Callable, Iterator
