@@ -256,7 +256,7 @@ from ostro.runtime.memory import peak_resident_bytes, resident_bytes
 from ostro.weights.expert_pool import ExpertPool
 llm = ostro.load(sys.argv[1], memory=int(sys.argv[2]), threads=2)
 assert llm.experts is not None, "all experts fit"
-session = llm._session
+session = Session(llm.model, 512)
 session.feed([i % 150 for i in range(400)])
 for token in range(40):
     session.feed([token])
