@@ -10,8 +10,9 @@ TOOL = {
         "description": "Gets a number.",
         "parameters": {
             "type": "object",
-            "properties": {"a": {"type": "integer"}},
+            "properties": {"a": {"type": "integer", "minimum": 0, "maximum": 9}},
             "required": ["a"],
+            "additionalProperties": False,
         },
     },
 }
@@ -24,7 +25,7 @@ def are_both_calls(calls):
 
 
 def fit_the_tool(calls):
-    """Calls of a model that would rather have said something else."""
+    """Calls of a model that had to make some; a grammar says which."""
     assert calls
     for call in calls:
         assert call.function.name == "get"

@@ -1,15 +1,17 @@
 """What langchain-mistralai does."""
 
 from functools import partial
+from typing import Annotated
 
 from expect import cut_short, raised, raised_later
 from httpx import HTTPStatusError
 from langchain_core.messages import HumanMessage, SystemMessage, ToolMessage
 from langchain_core.tools import tool
 from langchain_mistralai import ChatMistralAI, MistralAIEmbeddings
-from pydantic import BaseModel, create_model
+from pydantic import BaseModel, ConfigDict, Field, create_model
 
 QUESTION = "Tell me a joke about sharks"
+Digit = Annotated[int, Field(ge=0, le=9)]
 
 
 class Inner(BaseModel):
@@ -26,7 +28,7 @@ class Outer(BaseModel):
 
 
 @tool
-def get(a: int) -> str:
+def get(a: Digit) -> str:
     """Get a number."""
     return str(a)
 
@@ -85,7 +87,7 @@ def check_calls(world):
 
 def check_required_call(world):
     for choice in ("any", "get"):
-        asking = chat(world.text, temperature=0).bind_tools([get], tool_choice=choice)
+        asking = chat(world.call, temperature=0).bind_tools([get], tool_choice=choice)
         calls = asking.invoke(QUESTION).tool_calls
         assert calls
         assert all(type(call["args"]["a"]) is int for call in calls)
@@ -106,8 +108,8 @@ def check_results_go_back(world):
 
 
 def check_structured_output_by_calling(world):
-    form = create_model("get", a=(int, ...))
-    asking = chat(world.text, temperature=0)
+    form = create_model("get", __config__=ConfigDict(extra="forbid"), a=(Digit, ...))
+    asking = chat(world.call, temperature=0)
     structured = asking.with_structured_output(form, method="function_calling")
     assert isinstance(structured.invoke(QUESTION), form)
 

@@ -23,7 +23,7 @@ def check_calls(world):
 
 
 def check_required_call(world):
-    found = client(world.text).chat(user(), model=MODEL, tools=[TOOL], tool_choice="any")
+    found = client(world.call).chat(user(), model=MODEL, tools=[TOOL], tool_choice="any")
     assert found.choices[0].finish_reason.value == "tool_calls"
     fit_the_tool(found.choices[0].message.tool_calls)
 

@@ -150,7 +150,7 @@ def check_calls(world):
 
 
 def check_required_call(world):
-    ask = partial(client(world.text).chat.complete, model=MODEL, messages=USER, tools=[TOOL])
+    ask = partial(client(world.call).chat.complete, model=MODEL, messages=USER, tools=[TOOL])
     function = {"function": {"name": "get"}}
     for choice in ("any", "required", function, {"type": "function", **function}):
         found = ask(tool_choice=choice, parallel_tool_calls=False)

@@ -132,7 +132,7 @@ def check_calls(world):
 def check_required_call(world):
     for choice in ("required", {"type": "function", "function": {"name": "get"}}):
         options = {"tools": [TOOL], "tool_choice": choice, "parallel_tool_calls": False}
-        found = chat(world.text, **options)
+        found = chat(world.call, **options)
         assert found.choices[0].finish_reason == "tool_calls"
         fit_the_tool(found.choices[0].message.tool_calls)
 
