@@ -9,6 +9,8 @@ from langchain_core.messages import HumanMessage, SystemMessage, ToolMessage
 from langchain_core.tools import tool
 from langchain_mistralai import ChatMistralAI, MistralAIEmbeddings
 from pydantic import BaseModel, ConfigDict, Field, create_model
+from tokenizers import Tokenizer
+from tokenizers.models import WordLevel
 
 QUESTION = "Tell me a joke about sharks"
 Digit = Annotated[int, Field(ge=0, le=9)]
@@ -149,6 +151,12 @@ def check_stream_that_fails_is_an_error(world):
 
 
 def check_embeddings_are_404(world):
-    asking = MistralAIEmbeddings(api_key="any", endpoint=f"{world.text}/v1/", max_retries=1)
+    # With a tokenizer of its own it does not look for one on a hub.
+    asking = MistralAIEmbeddings(
+        api_key="any",
+        endpoint=f"{world.text}/v1/",
+        max_retries=1,
+        tokenizer=Tokenizer(WordLevel({"a": 0}, unk_token="a")),
+    )
     error = raised(HTTPStatusError, partial(asking.embed_query, "a"))
     assert error.response.status_code == 404
