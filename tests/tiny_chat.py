@@ -27,6 +27,22 @@ TEMPLATE = """\
 {{- '<|im_start|>' + message.role + '\\n' + message.content + '<|im_end|>\\n' }}
 {%- endfor %}
 {{- '<|im_start|>assistant\\n' }}"""
+TOOL_TEMPLATE = """\
+{{ bos_token }}
+{%- for tool in tools or [] %}{{- tool.function.name + '\\n' }}{%- endfor %}
+{%- for message in messages %}
+{{- '<|im_start|>' + message.role + '\\n' + message.content }}
+{%- for call in message.tool_calls or [] %}
+{{- '<tool_call>\\n' + (call.function | tojson) + '\\n</tool_call>' }}
+{%- endfor %}
+{{- '<|im_end|>\\n' }}
+{%- endfor %}
+{{- '<|im_start|>assistant\\n' }}"""
+"""With a form of its own for calls, so that text may stand before one.
+
+What a model may or may not call is then held to no grammar, which would write the same characters
+in other tokens than the speller's.
+"""
 
 
 def text_ids(text: str) -> list[int]:

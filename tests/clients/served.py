@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import ostro
+from ostro.engine.llm import LLM
 from ostro.runtime.progress import SilentProgress
 from ostro.server.serve import RunningServer
 from ostro.server.serve_options import ServeOptions
-from tiny_chat import save_speller
+from tiny_chat import TEMPLATE, TOOL_TEMPLATE, save_speller
 
 ANSWER = "Why did\u2028the shark\x85 \x1cé 😀 cross?"
 """With all that old clients could take for the end of a line."""
@@ -34,8 +35,9 @@ def serving(folder: Path, clients: Sequence[str]) -> Iterator[dict[str, Any]]:
     keys = folder / "keys"
     keys.write_text("".join(f"{key_of(client)}\n" for client in clients))
     models = {
-        name: _load(folder / name, text)
-        for name, text in (("text", ANSWER), ("call", CALLS), ("json", VALUE))
+        "text": _load(folder / "text", ANSWER),
+        "call": _load(folder / "call", CALLS, TOOL_TEMPLATE),
+        "json": _load(folder / "json", VALUE),
     }
     with ExitStack() as stack:
 
@@ -59,9 +61,9 @@ def serving(folder: Path, clients: Sequence[str]) -> Iterator[dict[str, Any]]:
         }
 
 
-def _load(folder: Path, text: str) -> ostro.engine.llm.LLM:
+def _load(folder: Path, text: str, template: str = TEMPLATE) -> LLM:
     folder.mkdir()
-    save_speller(folder, text, max_position_embeddings=CONTEXT)
+    save_speller(folder, text, template=template, max_position_embeddings=CONTEXT)
     return ostro.load(folder, progress=SilentProgress())
 
 

@@ -1,5 +1,7 @@
 """What all checks say: this call must raise that."""
 
+import json
+
 USER = [{"role": "user", "content": "Tell me a joke about sharks"}]
 TOOL = {
     "type": "function",
@@ -8,11 +10,26 @@ TOOL = {
         "description": "Gets a number.",
         "parameters": {
             "type": "object",
-            "properties": {"a": {"type": "integer"}},
+            "properties": {"a": {"type": "integer", "minimum": 0, "maximum": 9}},
             "required": ["a"],
+            "additionalProperties": False,
         },
     },
 }
+
+
+def are_both_calls(calls):
+    """The two that the model makes where it may."""
+    assert [call.function.name for call in calls] == ["get", "get"]
+    assert [json.loads(call.function.arguments) for call in calls] == [{"a": 1}, {"a": 2}]
+
+
+def fit_the_tool(calls):
+    """Calls of a model that had to make some; a grammar says which."""
+    assert calls
+    for call in calls:
+        assert call.function.name == "get"
+        assert type(json.loads(call.function.arguments)["a"]) is int
 
 
 def raised(kind, call):

@@ -4,7 +4,16 @@ import json
 from functools import partial
 
 import mistralai
-from expect import TOOL, USER, cut_short, gathered, raised, raised_later
+from expect import (
+    TOOL,
+    USER,
+    are_both_calls,
+    cut_short,
+    fit_the_tool,
+    gathered,
+    raised,
+    raised_later,
+)
 from pydantic import BaseModel
 
 if hasattr(mistralai, "Mistral"):  # It moved in 2.0.
@@ -53,8 +62,7 @@ def _is_stream(parts, world):
 
 
 def _are_calls(calls):
-    assert [call.function.name for call in calls] == ["get", "get"]
-    assert [json.loads(call.function.arguments) for call in calls] == [{"a": 1}, {"a": 2}]
+    are_both_calls(calls)
     assert [call.index for call in calls] == [0, 1]
 
 
@@ -136,12 +144,18 @@ async def check_async_errors(world):
 
 
 def check_calls(world):
-    asking = client(world.call)
+    found = client(world.call).chat.complete(model=MODEL, messages=USER, tools=[TOOL])
+    assert found.choices[0].finish_reason == "tool_calls"
+    _are_calls(found.choices[0].message.tool_calls)
+
+
+def check_required_call(world):
+    ask = partial(client(world.call).chat.complete, model=MODEL, messages=USER, tools=[TOOL])
     function = {"function": {"name": "get"}}
-    for choice in ("auto", "any", "required", function, {"type": "function", **function}):
-        found = asking.chat.complete(model=MODEL, messages=USER, tools=[TOOL], tool_choice=choice)
+    for choice in ("any", "required", function, {"type": "function", **function}):
+        found = ask(tool_choice=choice, parallel_tool_calls=False)
         assert found.choices[0].finish_reason == "tool_calls"
-        _are_calls(found.choices[0].message.tool_calls)
+        fit_the_tool(found.choices[0].message.tool_calls)
 
 
 def check_streamed_calls(world):

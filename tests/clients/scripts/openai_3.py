@@ -1,10 +1,18 @@
 """What OpenAI's client does with a server that speaks its language."""
 
-import json
 from functools import partial
 
 import openai
-from expect import TOOL, USER, cut_short, gathered, raised, raised_later
+from expect import (
+    TOOL,
+    USER,
+    are_both_calls,
+    cut_short,
+    fit_the_tool,
+    gathered,
+    raised,
+    raised_later,
+)
 from pydantic import BaseModel
 
 MODEL = "mistral-small"
@@ -79,7 +87,7 @@ def check_chat_with_everything(world):
             "min_tokens": 1,
             "stop_token_ids": [7],
             "routing": True,
-            "steering": {"force": {"1": [2]}, "forbid": {"1": [3]}, "top_k": {"0": 1}},
+            "steering": {"layers": {"0": {"top_k": 1}, "1": {"force": [2], "forbid": [3]}}},
         },
     )
     assert [choice.index for choice in found.choices] == [0, 1]
@@ -115,23 +123,25 @@ async def check_async(world):
         await raised_later(openai.UnprocessableEntityError, create(temperature=3, stream=True))
 
 
-def _are_calls(calls):
-    assert [call.function.name for call in calls] == ["get", "get"]
-    assert [json.loads(call.function.arguments) for call in calls] == [{"a": 1}, {"a": 2}]
-
-
 def check_calls(world):
-    for choice in ("auto", "required", {"type": "function", "function": {"name": "get"}}):
-        found = chat(world.call, tools=[TOOL], tool_choice=choice)
+    found = chat(world.call, tools=[TOOL])
+    assert found.choices[0].finish_reason == "tool_calls"
+    are_both_calls(found.choices[0].message.tool_calls)
+
+
+def check_required_call(world):
+    for choice in ("required", {"type": "function", "function": {"name": "get"}}):
+        options = {"tools": [TOOL], "tool_choice": choice, "parallel_tool_calls": False}
+        found = chat(world.call, **options)
         assert found.choices[0].finish_reason == "tool_calls"
-        _are_calls(found.choices[0].message.tool_calls)
+        fit_the_tool(found.choices[0].message.tool_calls)
 
 
 def check_accumulated_calls(world):
     completions = client(world.call).chat.completions
     with completions.stream(model=MODEL, messages=USER, tools=[TOOL]) as stream:
         final = stream.get_final_completion()
-    _are_calls(final.choices[0].message.tool_calls)
+    are_both_calls(final.choices[0].message.tool_calls)
 
 
 def check_results_go_back(world):
@@ -144,7 +154,7 @@ def check_results_go_back(world):
         found = client(world.call).chat.completions.create(
             model=MODEL, messages=[*USER, message, *results], tools=[TOOL]
         )
-        _are_calls(found.choices[0].message.tool_calls)
+        are_both_calls(found.choices[0].message.tool_calls)
 
 
 def check_parse(world):
