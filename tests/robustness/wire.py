@@ -19,8 +19,12 @@ class Wire:
         if receive_buffer is not None:  # Small, so that a reader that stops is felt soon.
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
         self.socket.settimeout(20)
-        self.socket.connect((parts.hostname, parts.port))
         self._rest = b""
+        try:
+            self.socket.connect((parts.hostname, parts.port))
+        except OSError:
+            self.close()
+            raise
 
     def send(self, data: bytes) -> None:
         """Send it all."""

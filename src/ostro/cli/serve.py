@@ -14,7 +14,7 @@ from ostro.runtime.extras import require_extra
 def run(model: str, running: Running, asked: Mapping[str, Any]) -> None:
     """Load the model and serve it until a signal comes. ``asked`` are fields of ServeOptions."""
     require_extra("fastapi", "serve")
-    from ostro.server.serve import listen, serve
+    from ostro.server.serve import listen, serve, url_of
     from ostro.server.serve_options import ServeOptions
 
     options = ServeOptions(**asked)
@@ -23,8 +23,7 @@ def run(model: str, running: Running, asked: Mapping[str, Any]) -> None:
     logging.basicConfig(
         stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s"
     )
-    port = sock.getsockname()[1]
     note(f"{llm.name} in {llm.settings.type_name} with {llm.settings.kernels} kernels")
     note(f"keys and values of {llm.cache.tokens} tokens in {llm.cache.type.name}")
-    note(f"http://{options.host}:{port} (documentation at /docs); Ctrl-C stops")
+    note(f"{url_of(sock, options)} (documentation at /docs); Ctrl-C stops")
     serve(llm, options, sock)
