@@ -18,7 +18,7 @@ def run(model: str, running: Running, adapters: Sequence[str], asked: Mapping[st
     ``adapters`` are NAME=FOLDER each, and ``asked`` fields of ServeOptions.
     """
     require_extra("fastapi", "serve")
-    from ostro.server.serve import listen, serve
+    from ostro.server.serve import listen, serve, url_of
     from ostro.server.serve_options import ServeOptions
 
     options = ServeOptions(**asked)
@@ -32,8 +32,7 @@ def run(model: str, running: Running, adapters: Sequence[str], asked: Mapping[st
     logging.basicConfig(
         stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s"
     )
-    port = sock.getsockname()[1]
     note(f"{llm.name} in {llm.settings.type_name} with {llm.settings.kernels} kernels")
     note(f"keys and values of {llm.cache.tokens} tokens in {llm.cache.type.name}")
-    note(f"http://{options.host}:{port} (documentation at /docs); Ctrl-C stops")
+    note(f"{url_of(sock, options)} (documentation at /docs); Ctrl-C stops")
     serve(llm, options, sock)

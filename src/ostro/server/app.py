@@ -36,7 +36,7 @@ from ostro.server.http import (
 from ostro.server.metrics import CONTENT_TYPE, Metrics
 from ostro.server.model_cards import model_list
 from ostro.server.moderation import Moderation
-from ostro.server.openapi import body_of, responses_of
+from ostro.server.openapi import OPERATIONS, document
 from ostro.server.rate_limit import RateLimit
 from ostro.server.responses import Head
 from ostro.server.schema_base import Fields
@@ -198,6 +198,7 @@ def make_app(served: ServedModel) -> tuple[FastAPI, Endpoints]:
     endpoints = Endpoints(served)
 
     app = FastAPI(title="ostro", version=__version__, redoc_url=None)
+    app.openapi_schema = document(__version__, has_keys=served.options.keys is not None)
     _add_routes(app, endpoints)
     app.add_exception_handler(OstroError, _on_error)
     app.add_exception_handler(ClientGoneError, _on_client_gone)
@@ -222,35 +223,13 @@ def _rate(per_minute: int | None) -> RateLimit | None:
 
 
 def _add_routes(app: FastAPI, endpoints: Endpoints) -> None:
-    posts: tuple[tuple[str, Callable[..., Any], type[Fields] | None], ...] = (
-        ("/v1/chat/completions", endpoints.post_chat, ChatRequest),
-        ("/v1/completions", endpoints.post_completion, CompletionRequest),
-        ("/v1/chat/moderations", endpoints.post_moderation, ModerationRequest),
-        ("/v1/fim/completions", endpoints.post_fim, None),
-        ("/tokenize", endpoints.post_tokenize, TokenizeRequest),
-        ("/detokenize", endpoints.post_detokenize, DetokenizeRequest),
-        ("/apply-template", endpoints.post_template, TemplateRequest),
-    )
-    for path, endpoint, schema in posts:
+    for operation in OPERATIONS:
         app.add_api_route(
-            path,
-            endpoint,
-            methods=["POST"],
-            response_class=JSONResponse,
-            responses=responses_of(schema),
-            openapi_extra=body_of(schema),
+            operation.path,
+            getattr(endpoints, operation.endpoint),
+            methods=[operation.method],
+            include_in_schema=False,
         )
-    gets = (
-        ("/v1/models", endpoints.get_models),
-        ("/v1/models/{name:path}", endpoints.get_model),
-        ("/health", endpoints.get_ready),
-        ("/health/ready", endpoints.get_ready),
-        ("/health/live", endpoints.get_live),
-        ("/version", endpoints.get_version),
-        ("/metrics", endpoints.get_metrics),
-    )
-    for path, endpoint in gets:
-        app.add_api_route(path, endpoint, methods=["GET"], responses=responses_of(None))
 
 
 async def _on_http_error(request: Request, error: Exception) -> Response:

@@ -7,6 +7,8 @@
 """
 
 import re
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Annotated, Any, Self
 
 from pydantic import (
@@ -14,16 +16,22 @@ from pydantic import (
     BaseModel,
     BeforeValidator,
     ConfigDict,
+    GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
     ValidationError,
     ValidationInfo,
+    WithJsonSchema,
     model_validator,
 )
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema
 
 from ostro.server.error_words import refusal
 from ostro.server.errors import invalid_fields
 from ostro.server.limits import Limits
 
 _NAME = re.compile(r"[a-zA-Z0-9_-]{1,64}")
+_SAYS_NOTHING = frozenset({"title", "description", "default"})  # Of which values a field takes.
 
 
 class Fields(BaseModel):
@@ -39,6 +47,19 @@ class Fields(BaseModel):
         except ValidationError as error:
             raise invalid_fields(error) from None
 
+    @classmethod
+    def __get_pydantic_json_schema__(
+        cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        """The schema for documents: a field that may be left out may be null as well."""
+        reference = handler(core_schema)
+        schema = handler.resolve_ref_schema(reference)
+        required = schema.get("required", ())
+        for name, field in schema.get("properties", {}).items():
+            if name not in required:
+                schema["properties"][name] = _or_null(field)
+        return reference
+
     @model_validator(mode="before")
     @classmethod
     def _known_and_not_null(cls, value: Any) -> Any:
@@ -52,13 +73,42 @@ class Fields(BaseModel):
         return {key: part for key, part in value.items() if part is not None}
 
 
+def _or_null(field: dict[str, Any]) -> dict[str, Any]:
+    options = field.get("anyOf", ())
+    if not set(field) - _SAYS_NOTHING or {"type": "null"} in options or field.get("type") == "null":
+        return field
+    told = {key: value for key, value in field.items() if key in _SAYS_NOTHING}
+    rest = {key: value for key, value in field.items() if key not in _SAYS_NOTHING}
+    alternatives = rest["anyOf"] if set(rest) == {"anyOf"} else [rest]
+    return {"anyOf": [*alternatives, {"type": "null"}], **told}
+
+
 def limits_of(info: ValidationInfo) -> Limits:
     """The limits that a validation was given."""
     assert isinstance(info.context, Limits)
     return info.context
 
 
-def at_most(limit: str) -> BeforeValidator:
+@dataclass(frozen=True)
+class _Bound:
+    """A bound by a field of :class:`Limits`, which documents tell as ``keyword``."""
+
+    limit: str
+    keyword: str
+    check: Callable[[Any, ValidationInfo], Any]
+
+    def __get_pydantic_core_schema__(
+        self, source: Any, handler: GetCoreSchemaHandler
+    ) -> CoreSchema:
+        return BeforeValidator(self.check).__get_pydantic_core_schema__(source, handler)
+
+    def __get_pydantic_json_schema__(
+        self, core_schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        return {**handler(core_schema), self.keyword: getattr(Limits(), self.limit)}
+
+
+def at_most(limit: str) -> Any:
     """Bounds the entries of a list or an object by a field of :class:`Limits`.
 
     It looks before the entries are validated, each of which may cost an error.
@@ -70,10 +120,10 @@ def at_most(limit: str) -> BeforeValidator:
             raise refusal("too_long", f"must have at most {most} entries")
         return value
 
-    return BeforeValidator(check)
+    return _Bound(limit, "maxItems", check)
 
 
-def up_to(limit: str) -> BeforeValidator:
+def up_to(limit: str) -> Any:
     """Bounds a number by a field of :class:`Limits`."""
 
     def check(value: Any, info: ValidationInfo) -> Any:
@@ -82,7 +132,7 @@ def up_to(limit: str) -> BeforeValidator:
             raise refusal("less_than_equal", f"must be at most {most}")
         return value
 
-    return BeforeValidator(check)
+    return _Bound(limit, "maximum", check)
 
 
 def unserved(advice: str = "leave it out") -> BeforeValidator:
@@ -124,5 +174,13 @@ def _function_name(value: str) -> str:
     return value
 
 
-ModelName = Annotated[str, BeforeValidator(_model_name)]
-FunctionName = Annotated[str, AfterValidator(_function_name)]
+ModelName = Annotated[
+    str,
+    BeforeValidator(_model_name),
+    WithJsonSchema({"type": "string", "minLength": 1, "maxLength": Limits().model_characters}),
+]
+FunctionName = Annotated[
+    str,
+    AfterValidator(_function_name),
+    WithJsonSchema({"type": "string", "pattern": f"^{_NAME.pattern}$"}),
+]

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Self
 
-from pydantic import Field, PlainValidator, ValidationInfo, model_validator
+from pydantic import Field, PlainValidator, ValidationInfo, WithJsonSchema, model_validator
 
 from ostro.server.error_words import refusal
 from ostro.server.limits import Limits
@@ -48,10 +48,23 @@ def _prompt(first: Any, entry: Any, limits: Limits, index: int) -> Prompt:
     return token_ids(entry, limits, index)
 
 
+def _lists(items: dict[str, Any], most: int, least: int = 1) -> dict[str, Any]:
+    return {"type": "array", "items": items, "minItems": least, "maxItems": most}
+
+
+_TEXT = {"type": "string"}
+TOKEN_IDS = _lists(
+    {"type": "integer", "minimum": 0, "exclusiveMaximum": 1 << 31}, Limits().prompt_tokens, least=0
+)
+"""The JSON schema of a list of token ids."""
+_PROMPTS = [_TEXT, _lists(_TEXT, Limits().prompts), {**TOKEN_IDS, "minItems": 1}]
+_PROMPTS.append(_lists(TOKEN_IDS, Limits().prompts))
+
+
 class CompletionRequest(Generation):
     """Texts to be continued. ``prompt`` is a list, whatever form it came in."""
 
-    prompt: Annotated[list[Prompt], PlainValidator(_prompts)]
+    prompt: Annotated[list[Prompt], PlainValidator(_prompts), WithJsonSchema({"anyOf": _PROMPTS})]
     echo: bool = False
     """Begin the answer with the prompt; with ``logprobs``, tell the prompt's tokens too."""
     logprobs: Annotated[Whole, up_to("top_logprobs"), Field(ge=0)] | None = None

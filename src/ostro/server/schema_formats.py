@@ -10,6 +10,7 @@ from pydantic import (
     Field,
     PlainValidator,
     ValidationInfo,
+    WithJsonSchema,
     model_validator,
 )
 
@@ -135,4 +136,19 @@ def _distinct(tools: list[Tool]) -> list[Tool]:
 
 
 Tools = Annotated[list[Tool], at_most("tools"), AfterValidator(_distinct)]
-Choice = Annotated[ToolChoice, PlainValidator(_tool_choice)]
+_NAMED = {
+    "type": "object",
+    "properties": {
+        "type": {"enum": ["function", None]},
+        "function": {
+            "type": "object",
+            "properties": {"name": {"type": "string"}},
+            "required": ["name"],
+            "additionalProperties": False,
+        },
+    },
+    "required": ["function"],
+    "additionalProperties": False,
+}
+_CHOICES = [{"enum": ["auto", "none", "any", "required"]}, _NAMED]
+Choice = Annotated[ToolChoice, PlainValidator(_tool_choice), WithJsonSchema({"anyOf": _CHOICES})]

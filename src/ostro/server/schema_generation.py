@@ -9,10 +9,12 @@ from pydantic import (
     Field,
     PlainValidator,
     ValidationInfo,
+    WithJsonSchema,
     model_validator,
 )
 
 from ostro.server.error_words import refusal
+from ostro.server.limits import Limits
 from ostro.server.schema_base import (
     Fields,
     ModelName,
@@ -75,11 +77,25 @@ def _seed(value: int) -> int:
 
 Penalty = Annotated[float, Field(ge=-2, le=2)]
 Share = Annotated[float, Field(ge=0, le=1)]
-Stop = Annotated[tuple[str, ...], PlainValidator(_stop)]
-LogitBias = Annotated[dict[int, float], PlainValidator(_logit_bias)]
+_STOP = {"type": "string", "minLength": 1, "maxLength": Limits().stop_characters}
+_STOPS = {"type": "array", "items": _STOP, "maxItems": Limits().stop_strings}
+_BIASES = {
+    "type": "object",
+    "patternProperties": {
+        f"^({_TOKEN_KEY.pattern})$": {"type": "number", "minimum": -100, "maximum": 100}
+    },
+    "additionalProperties": False,
+    "maxProperties": Limits().biases,
+}
+Stop = Annotated[tuple[str, ...], PlainValidator(_stop), WithJsonSchema({"anyOf": [_STOP, _STOPS]})]
+LogitBias = Annotated[dict[int, float], PlainValidator(_logit_bias), WithJsonSchema(_BIASES)]
 TokenId = Annotated[Whole, Field(ge=0, lt=1 << 31)]
 TokenLimit = Annotated[Whole, up_to("max_tokens"), Field(ge=0)]
-Seed = Annotated[Whole, AfterValidator(_seed)]
+Seed = Annotated[
+    Whole,
+    AfterValidator(_seed),
+    WithJsonSchema({"type": "integer", "minimum": 0, "maximum": (1 << 64) - 1}),
+]
 TopLogprobs = Annotated[Whole, up_to("top_logprobs"), Field(ge=0)]
 
 

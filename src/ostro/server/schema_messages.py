@@ -13,10 +13,12 @@ from pydantic import (
     Field,
     PlainValidator,
     ValidationInfo,
+    WithJsonSchema,
     model_validator,
 )
 
 from ostro.server.error_words import refusal
+from ostro.server.limits import Limits
 from ostro.server.schema_base import Fields, Unserved, Whole, at_most, limits_of
 
 Content = str | list[dict[str, str]]
@@ -64,11 +66,23 @@ def _empty(value: Any) -> Any:
     return value
 
 
+_TEXT = {"type": "string"}
+_CHUNK = {
+    "type": "object",
+    "properties": {"type": {"const": "text"}, "text": _TEXT},
+    "required": ["text"],
+    "additionalProperties": False,
+}
+_CHUNKS = {"type": "array", "items": {"anyOf": [_TEXT, _CHUNK]}, "maxItems": Limits().chunks}
+_ARGUMENTS = {"anyOf": [_TEXT, {"type": "object"}]}
+_ROLES = {"enum": ["system", "developer", "user", "assistant", "tool"]}
+
+
 class CalledFunction(Fields):
     """A function and the arguments it was called with."""
 
     name: str
-    arguments: Annotated[str, PlainValidator(_arguments)] = "{}"
+    arguments: Annotated[str, PlainValidator(_arguments), WithJsonSchema(_ARGUMENTS)] = "{}"
     """JSON as text."""
 
 
@@ -90,9 +104,15 @@ class ToolCall(Fields):
 class MessageFields(Fields):
     """One message."""
 
-    role: Annotated[Literal["system", "user", "assistant", "tool"], BeforeValidator(_role)]
+    role: Annotated[
+        Literal["system", "user", "assistant", "tool"],
+        BeforeValidator(_role),
+        WithJsonSchema(_ROLES),
+    ]
     """OpenAI's ``developer`` is ``system``."""
-    content: Annotated[Content, PlainValidator(_content)] = ""
+    content: Annotated[
+        Content, PlainValidator(_content), WithJsonSchema({"anyOf": [_TEXT, _CHUNKS]})
+    ] = ""
     name: str | None = None
     """Of a tool whose result this is, or of a participant, for templates that tell them apart."""
     tool_calls: Annotated[list[ToolCall], at_most("tool_calls")] = Field(default_factory=list)

@@ -2,11 +2,11 @@
 
 from typing import Annotated, Any, Self
 
-from pydantic import Field, PlainValidator, ValidationInfo, model_validator
+from pydantic import Field, PlainValidator, ValidationInfo, WithJsonSchema, model_validator
 
 from ostro.server.error_words import refusal
 from ostro.server.schema_base import Fields, ModelName, WithoutEffect, at_most, limits_of
-from ostro.server.schema_completions import token_ids
+from ostro.server.schema_completions import TOKEN_IDS, token_ids
 from ostro.server.schema_formats import Tools
 from ostro.server.schema_messages import Messages
 
@@ -56,7 +56,7 @@ class DetokenizeRequest(Fields):
     """``POST /detokenize``."""
 
     model: ModelName | None = None
-    tokens: Annotated[tuple[int, ...], PlainValidator(_tokens)]
+    tokens: Annotated[tuple[int, ...], PlainValidator(_tokens), WithJsonSchema(TOKEN_IDS)]
 
 
 class ModerationRequest(Fields):
