@@ -121,7 +121,8 @@ def test_every_expert_is_stored_apart_and_counts_are_exact(demo_model: Path) -> 
     assert checkpoint.stored_bytes > 440e6
 
 
-def test_the_readmes_python_runs(demo_model: Path, capsys) -> None:
+def test_the_readmes_python_runs(demo_model: Path, capsys, tmp_path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)  # It writes a file.
     blocks = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text("utf-8"), re.DOTALL)
     assert blocks
     names: dict[str, object] = {}
