@@ -198,7 +198,9 @@ def make_app(served: ServedModel) -> tuple[FastAPI, Endpoints]:
     endpoints = Endpoints(served)
 
     app = FastAPI(title="ostro", version=__version__, redoc_url=None)
-    app.openapi_schema = document(__version__, has_keys=served.options.keys is not None)
+    schema = document(__version__, has_keys=served.options.keys is not None)
+    # What is merely stored there is made anew when routes are added.
+    app.openapi = lambda: schema  # type: ignore[method-assign]
     _add_routes(app, endpoints)
     app.add_exception_handler(OstroError, _on_error)
     app.add_exception_handler(ClientGoneError, _on_client_gone)
