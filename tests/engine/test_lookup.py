@@ -49,3 +49,12 @@ def test_growing_finds_what_searching_finds(tokens) -> None:
         assert (found.match > 0) == bool(places)
         if places:
             assert found.guess(1) == [growing[places[-1] + 2]]
+
+
+@given(st.lists(st.integers(0, 2), min_size=1, max_size=40), st.integers(0, 2))
+def test_what_came_since_the_last_update_is_not_known(tokens, more) -> None:
+    before = lookup([*tokens])
+    growing = [*tokens]
+    found = lookup(growing)
+    growing.append(more)
+    assert (found.match, found.guess(50)) == (before.match, before.guess(50))

@@ -12,7 +12,7 @@ LONGEST_MATCH = 8
 
 
 class PromptLookup:
-    """Follows one list of tokens as it grows."""
+    """Follows one list of tokens as it grows; it knows of those up to the last :meth:`update`."""
 
     def __init__(self, tokens: Sequence[int]) -> None:
         self._tokens = tokens
@@ -34,7 +34,7 @@ class PromptLookup:
         """How many of the last tokens stood before what would be guessed; 0: there is no guess."""
         if self._next is None:
             return 0
-        tokens, last = self._tokens, len(self._tokens)
+        tokens, last = self._tokens, self._seen
         count = 2
         while (
             count < min(LONGEST_MATCH, self._next)
@@ -47,7 +47,7 @@ class PromptLookup:
         """The ``count`` tokens that followed there; where they reach the end, they repeat."""
         if self._next is None:
             return []
-        tokens, size = self._tokens, len(self._tokens)
+        tokens, size = self._tokens, self._seen
         guessed: list[int] = []
         for place in range(self._next, self._next + count):
             guessed.append(tokens[place] if place < size else guessed[place - size])
