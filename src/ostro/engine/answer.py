@@ -1,24 +1,45 @@
 """One answer on its way: its tokens, its pages, and how far it is computed."""
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from ostro.engine.answer_text import AnswerText
 from ostro.engine.completion import Timer
-from ostro.engine.grammar_state import GrammarState, MaskAhead
+from ostro.engine.grammar import CompiledGrammar
+from ostro.engine.grammar_state import MaskAhead
 from ostro.engine.lookup import PromptLookup
 from ostro.engine.prefix_tree import Node
 from ostro.engine.request import Piece, PromptReport, Request
 from ostro.engine.sampling import Sampler
+from ostro.errors import OstroError
 from ostro.model.step_options import RowOptions
 
 
 class Grammar:
     """The form of one answer: its state, and the next mask, which is made ahead."""
 
-    def __init__(self, state: GrammarState) -> None:
-        self.state, self.ahead = state, MaskAhead(state)
+    def __init__(self, compiled: CompiledGrammar) -> None:
+        self._compiled = compiled
+        self._begin()
+
+    def allowed(self, drafts: list[int], written: Sequence[int]) -> list[int]:
+        """As many of the ``drafts`` as may follow what was ``written``.
+
+        A guess may lead where the grammar outgrows its limits, although the answer does not. Then
+        nothing is guessed, and the answer goes on with a state that never looked there.
+        """
+        try:
+            return drafts[: self.state.allows(drafts)]
+        except OstroError:
+            self._begin()
+            for token_id in written:
+                self.state.accept(token_id)
+            return []
+
+    def _begin(self) -> None:
+        self.state = self._compiled.state()
+        self.ahead = MaskAhead(self.state)
 
 
 @dataclass(eq=False)

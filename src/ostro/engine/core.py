@@ -136,24 +136,37 @@ class EngineCore:
     @torch.inference_mode()
     def step(self) -> list[Answer]:
         """Compute the next step; those answers that got pieces, or an error."""
-        self._propose()
+        failed = self._propose()
         parts = self.scheduler.plan()
         if not parts:
             assert self.is_idle, "answers wait, and none can go on"
-            return []
+            return failed
         with self._lock:
-            return self._run(parts)
+            return failed + self._run(parts)
 
-    def _propose(self) -> None:
-        """Guess next tokens, unless a prompt is read: then every row is worth more to it."""
+    def _propose(self) -> list[Answer]:
+        """Guess next tokens, unless a prompt is read: then every row is worth more to it.
+
+        Returns the answers that failed over it.
+        """
         running = self.scheduler.running
         if self.speculator is None or self.scheduler.waiting:
-            return
-        if all(answer.remaining == 1 for answer in running):
-            self.speculator.propose(running)
-            for answer in running:
-                if answer.drafts and answer.grammar is not None:
-                    answer.drafts = answer.drafts[: answer.grammar.state.allows(answer.drafts)]
+            return []
+        if any(answer.remaining > 1 for answer in running):
+            return []
+        self.speculator.propose(running)
+        guessed = [answer for answer in running if answer.drafts and answer.grammar is not None]
+        return [failed for answer in guessed for failed in self._keep_allowed(answer)]
+
+    def _keep_allowed(self, answer: Answer) -> list[Answer]:
+        """Of an answer's guesses keep those that its grammar allows."""
+        assert answer.grammar is not None
+        try:
+            written = answer.tokens[answer.prompt_length :]
+            answer.drafts = answer.grammar.allowed(answer.drafts, written)
+        except Exception as error:
+            return self._fail(answer, error)
+        return []
 
     def _run(self, parts: Sequence[Part]) -> list[Answer]:
         """Compute the parts together; those answers that got something.
@@ -254,8 +267,7 @@ class EngineCore:
     def _grammar(self, request: Request) -> Grammar | None:
         if request.output_format is None:
             return None
-        grammar = self._grammars.get(request.output_format, mid_text=request.mid_text)
-        return Grammar(grammar.state())
+        return Grammar(self._grammars.get(request.output_format, mid_text=request.mid_text))
 
     def _check(self, request: Request) -> None:
         ids, size = request.prompt_ids, self.model.geometry.vocab_size
