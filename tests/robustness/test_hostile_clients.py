@@ -68,6 +68,23 @@ def test_a_body_that_says_it_is_too_large_is_refused_unread(wire, path: str) -> 
     assert client.rest() == b""
 
 
+def test_whose_body_was_not_read_is_told_to_come_anew(wire) -> None:
+    """What the client sends next on the connection would be taken for the rest of the body."""
+    client = wire()
+    client.post("/nothing", {"a": 1})
+    status, headers, _ = client.response()
+    assert (status, headers["connection"]) == (404, "close")
+    assert client.rest() == b""
+    client = wire()
+    for _ in range(2):
+        client.post("/v1/completions", {"prompt": 1})
+        status, headers, _ = client.response()
+        assert (status, "connection" in headers) == (422, False)
+        client.get("/nothing")
+        status, headers, _ = client.response()
+        assert (status, "connection" in headers) == (404, False)
+
+
 @pytest.mark.parametrize("path", ["/v1/chat/completions", "/nothing"])
 def test_a_body_that_goes_on_is_refused_and_not_kept(wire, path: str) -> None:
     """100 MB in chunks: what is over the limit is never in memory."""

@@ -7,8 +7,9 @@ import httpx2
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from server.conversation import HELLO, ask, ask_text, whole
+from server.conversation import HELLO, MODEL, ask, ask_text, whole
 
+STREAM = {"model": MODEL, "messages": HELLO, "max_tokens": 3, "stream": True}
 Samples = Mapping[tuple[str, tuple[tuple[str, str], ...]], float]
 
 
@@ -103,3 +104,15 @@ def test_a_client_that_left_is_counted(serve, babbler) -> None:
         assert time.monotonic() < end
         time.sleep(0.05)
     assert found[gone] == 1
+
+
+def test_a_stream_is_counted_before_its_end_is_told(serve, speller) -> None:
+    _, client = serve(speller)
+    for number in range(1, 6):
+        with client.stream("POST", "/v1/chat/completions", json=STREAM) as response:
+            for line in response.iter_lines():
+                if line == "data: [DONE]":
+                    found = scrape(client)
+        assert value(found, "ostro_answer_seconds_count") == number
+        path = "/v1/chat/completions"
+        assert value(found, "ostro_requests_total", path=path, status="200") == number

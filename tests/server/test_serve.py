@@ -1,6 +1,7 @@
 """A server's beginning and end."""
 
 import signal
+import socket
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -60,3 +61,12 @@ def test_a_second_signal_does_not_wait(serve, babbler, caplog) -> None:
             server.close()
         assert answer.result().status_code == 500
     assert "Traceback" not in caplog.text
+
+
+def test_small_pieces_are_sent_at_once(serve, speller) -> None:
+    """The system would else hold a piece back until the client has confirmed the one before."""
+    server, client = serve(speller)
+    client.get("/health")  # The connection is kept.
+    (connection,) = server.uvicorn.server_state.connections
+    sock = connection.transport.get_extra_info("socket")
+    assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)

@@ -15,7 +15,7 @@ from ostro.server.responses import ChatChoice, Head, chat_completion
 from ostro.server.schema_chat import ChatRequest
 from ostro.server.schema_formats import OneTool
 from ostro.server.served_model import ServedModel
-from ostro.server.stream_events import DONE, ChatStream, encode_event
+from ostro.server.stream_events import ChatStream, encode_event
 from ostro.text.call_constraint import call_constraint
 from ostro.text.call_reader import tool_call_reader
 from ostro.text.messages import Message, parse_messages
@@ -98,7 +98,6 @@ class Chat:
             yield encode_event(chunk)
         if request.wants_usage_event:
             yield encode_event(stream.usage_chunk(run.usage))
-        yield DONE
 
     def _format(self, request: ChatRequest, conversation: Conversation) -> OutputFormat | None:
         tokenizer = self._served.llm.tokenizer

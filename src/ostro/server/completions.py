@@ -11,7 +11,7 @@ from ostro.server.generation import Teller, output_format, sampling_params
 from ostro.server.responses import Head, TextChoice, text_completion
 from ostro.server.schema_completions import CompletionRequest, Prompt
 from ostro.server.served_model import ServedModel
-from ostro.server.stream_events import DONE, TextStream, encode_event
+from ostro.server.stream_events import TextStream, encode_event
 
 
 class Completions:
@@ -62,7 +62,6 @@ class Completions:
             yield encode_event(chunk)
         if request.wants_usage_event:
             yield encode_event(stream.usage_chunk(run.usage))
-        yield DONE
 
     def _asked(self, request: CompletionRequest, prompt: Prompt) -> tuple[Request, str]:
         """The engine's request, and the text that the answer begins with."""

@@ -47,15 +47,27 @@ class Gate:
         scope.setdefault("state", {})["request_id"] = number
         status = 0
 
+        is_read = not _has_body(Headers(scope=scope))
+
+        async def receive_on() -> Message:
+            nonlocal is_read
+            message = await receive()
+            is_read = is_read or not message.get("more_body", False)
+            return message
+
         async def send_on(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                MutableHeaders(scope=message)["x-request-id"] = number
+                headers = MutableHeaders(scope=message)
+                headers["x-request-id"] = number
+                if not is_read:  # What follows on this connection would be the rest of the body.
+                    headers["connection"] = "close"
+                self._metrics().response(_path(scope), status)
             await send(message)
 
         try:
-            await self._serve(scope, receive, send_on)
+            await self._serve(scope, receive_on, send_on)
         except BrokenStreamError as error:
             _tell_broken(number, error.__cause__)
             raise
@@ -65,7 +77,7 @@ class Gate:
             logger.exception("%s failed", number)
             if status:
                 raise BrokenStreamError from error
-            await error_to_response(error)(scope, receive, send_on)
+            await error_to_response(error)(scope, receive_on, send_on)
         finally:
             self._note(scope, number, status, time.perf_counter() - began)
 
@@ -92,9 +104,8 @@ class Gate:
             self._rate.check(name)
 
     def _note(self, scope: Scope, number: str, status: int, seconds: float) -> None:
-        route = scope.get("route")
-        path = getattr(route, "path", "other")
-        self._metrics().response(path, status)
+        if not status:  # The client went away before anything was said.
+            self._metrics().response(_path(scope), status)
         logger.info(
             "%s %s %s %s %.0f ms",
             number,
@@ -104,6 +115,15 @@ class Gate:
             status or "gone",
             1000 * seconds,
         )
+
+
+def _has_body(headers: Headers) -> bool:
+    return "transfer-encoding" in headers or headers.get("content-length", "0") != "0"
+
+
+def _path(scope: Scope) -> str:
+    """The server's own path, never a client's."""
+    return getattr(scope.get("route"), "path", "other")
 
 
 def _tell_broken(number: str, cause: BaseException | None) -> None:

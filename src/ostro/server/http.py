@@ -11,7 +11,7 @@ from starlette.types import Receive, Scope, Send
 from ostro.server.errors import ApiError, error_response
 from ostro.server.limits import Limits
 from ostro.server.request_json import check_size, read_json
-from ostro.server.stream_events import CONTENT_TYPE, HEARTBEAT, error_event
+from ostro.server.stream_events import CONTENT_TYPE, DONE, HEARTBEAT, error_event
 
 _LARGE = 64 << 10
 """Bodies above this are read in another thread, so that others need not wait."""
@@ -73,12 +73,13 @@ async def _disconnected(receive: Receive) -> None:
 
 
 class EventResponse(Response):
-    """A stream of events.
+    """A stream of events, and a last one that says that these were all.
 
     While nothing comes, a comment shows that the connection lives. A failure in the midst becomes
     an error event, after which the connection is broken off, so that no client takes what came for
-    the whole. When the client goes away, ``events`` is closed. ``end`` is called last, whatever
-    happened: events that nobody began to read would not notice.
+    the whole. When the client goes away, ``events`` is closed. ``end`` is called after the events
+    and before their end is told, whatever happened: events that nobody began to read would not
+    notice.
     """
 
     def __init__(
@@ -90,8 +91,8 @@ class EventResponse(Response):
     ) -> None:
         super().__init__(headers={**headers, "cache-control": "no-cache"}, media_type=CONTENT_TYPE)
         del self.headers["content-length"]
-        self._events, self._heartbeat, self._end = events, heartbeat, end
-        self._is_quiet = True
+        self._events, self._heartbeat, self._at_end = events, heartbeat, end
+        self._is_quiet, self._is_ended = True, False
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send everything, as ASGI wants it."""
@@ -122,7 +123,13 @@ class EventResponse(Response):
         finally:
             beating.cancel()
             await self._events.aclose()  # type: ignore[attr-defined]
-        await send({"type": "http.response.body", "body": b"", "more_body": False})
+        await self._end()
+        await send({"type": "http.response.body", "body": DONE, "more_body": False})
+
+    async def _end(self) -> None:
+        if not self._is_ended:
+            self._is_ended = True
+            await self._at_end()
 
     async def _beat(self, send: Send) -> None:
         while True:

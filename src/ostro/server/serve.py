@@ -127,7 +127,8 @@ def listen(options: ServeOptions) -> socket.socket:
     """
     _ = options.keys
     family = socket.AF_INET6 if ":" in options.host else socket.AF_INET
-    sock = socket.socket(family)
+    # With the protocol named, asyncio sends what is written at once, however little it is.
+    sock = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         sock.bind((options.host, options.port))
