@@ -1,6 +1,8 @@
-"""ostro's server beside llama.cpp's, on the demo's file: streams, prefixes, and what HTTP costs.
+"""ostro's server beside llama.cpp's, on one file: streams, prefixes, and what HTTP costs.
 
-    .venv/bin/python benchmarks/serving.py [--streams N]... [--rounds N] [--json] [--cache DIR]
+    .venv/bin/python benchmarks/serving.py [--type TYPE] [--streams N]... [--rounds N] [--json]
+
+The file is the demo, converted to Q4_0 unless another ``--type`` is given.
 
 Both servers run at the same time and are asked in turn, round by round; figures are medians over
 the rounds. Rows: tokens per second of all streams together, time to the first token, the time
@@ -11,6 +13,7 @@ through the engine alone), what a known prefix saves, and what speculation bring
 
 import argparse
 import asyncio
+import signal
 import subprocess
 import sys
 import threading
@@ -28,7 +31,6 @@ from ostro.engine.llm import LLM
 from ostro.runtime.environment import Environment
 from ostro.server.serve import RunningServer
 from ostro.server.serve_options import ServeOptions
-from ostro.weights.store import find_model
 from peers.environments import PEERS, python_of
 from results import Result, compare, print_results
 from serving_load import Answer, Load, measure, summarise
@@ -36,6 +38,7 @@ from serving_load import Answer, Load, measure, summarise
 CONTEXT = 2048
 TOKENS = 64
 STREAMS = (1, 8, 32)
+_OSTRO = (sys.executable, "-c", "from ostro.cli.main import main; main()")
 _WORDS = [
     "river",
     "stone",
@@ -70,22 +73,26 @@ Contest = dict[str, list[Load]]
 def main() -> None:
     """Parse, measure, print."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--type", default="Q4_0")
     parser.add_argument("--streams", type=int, action="append")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--cache", type=Path, default=default_cache())
     options = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("stopped"))  # The servers are to end, too.
     streams = options.streams or STREAMS
     environment = Environment.read()
+    model = demo_file(options.type, options.cache)
+    most = max(streams)
     results: list[Result] = []
-    with ostro_server(max(streams)) as own, peer_server(options.cache, max(streams)) as peer:
+    with ostro_server(model, most) as own, peer_server(model, options.cache, most) as peer:
         servers = {"ostro": own, "llama.cpp": peer}
         for count in streams:
             for shared in (False, True):
                 contest = hold(servers, count, shared=shared, rounds=options.rounds)
                 results += rows(contest, count, shared=shared)
         results.append(known_prefix(own, options.rounds))
-    llm = ostro.load("demo", context=CONTEXT, concurrency=max(streams), environment=environment)
+    llm = ostro.load(str(model), context=CONTEXT, concurrency=most, environment=environment)
     results += [http_cost(llm, count, options.rounds) for count in streams]
     print_results(describe(), results, json_wanted=options.json)
 
@@ -95,11 +102,13 @@ def hold(servers: dict[str, str], count: int, *, shared: bool, rounds: int) -> C
     contest: Contest = {name: [] for name in servers}
     for number in range(rounds + 1):
         prompts = make_prompts(count, seed=1000 * number + count, shared=shared)
-        for name, url in servers.items():
-            load = measure(url, prompts, TOKENS)
-            if number:  # The first round warms up.
+        loads = {name: measure(url, prompts, TOKENS) for name, url in servers.items()}
+        if number:  # The first round warms up.
+            for name, load in loads.items():
                 contest[name].append(load)
-        note(f"{count} streams{', shared prefix' if shared else ''}: round {number}")
+        speeds = ", ".join(f"{name} {load.tokens_per_second:.1f}" for name, load in loads.items())
+        kind = "shared prefix" if shared else "no prefix"
+        note(f"{count} streams, {kind}, round {number} of {rounds}: {speeds} tokens/s")
     return contest
 
 
@@ -198,26 +207,32 @@ def _row(
     )
 
 
+def demo_file(kind: str, cache: Path) -> Path:
+    """The demo as GGUF with weights of this type, converted on first use."""
+    path = cache / "models" / f"demo.{kind}.gguf"
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        convert = ["convert", "demo", str(path), "--to", "gguf", "--type", kind]
+        subprocess.run([*_OSTRO, *convert], check=True, stdout=sys.stderr)
+    return path
+
+
 @contextmanager
-def ostro_server(streams: int) -> Iterator[str]:
-    """``ostro serve demo`` in a process of its own."""
-    code = "from ostro.cli.main import main; main()"
-    command = [sys.executable, "-c", code, "serve", "demo", "--port", "0"]
+def ostro_server(model: Path, streams: int) -> Iterator[str]:
+    """``ostro serve`` in a process of its own."""
+    command = [*_OSTRO, "serve", str(model), "--port", "0"]
     command += ["--context", str(CONTEXT), "--max-concurrency", str(streams)]
     with _process(command, subprocess.PIPE, "http://") as url:
         yield url
 
 
 @contextmanager
-def peer_server(cache: Path, streams: int) -> Iterator[str]:
+def peer_server(model: Path, cache: Path, streams: int) -> Iterator[str]:
     """llama.cpp's server on the same file."""
     peer = next(peer for peer in PEERS if peer.script == "xllamacpp_worker.py")
     python = python_of(peer, cache, note)
-    folder = find_model(Environment.read(), "demo")
-    assert folder is not None
-    (file,) = folder.glob("*.gguf")
     script = Path(__file__).parent / "peers" / "xllamacpp_server.py"
-    command = [str(python), str(script), str(file), str(CONTEXT), str(streams)]
+    command = [str(python), str(script), str(model), str(CONTEXT), str(streams)]
     with _process([*command, str(threads_to_use())], subprocess.PIPE, "http://") as url:
         yield url
 

@@ -83,7 +83,7 @@ async def _one(url: str, prompt: str, tokens: int) -> Answer:
 def _request(host: str, prompt: str, tokens: int) -> bytes:
     body = json.dumps(
         {
-            "model": "demo",
+            "model": "mistral-small",
             "prompt": prompt,
             "max_tokens": tokens,
             "temperature": 0,
