@@ -25,7 +25,12 @@ from ostro.model import Mixtral
 from ostro.runtime.environment import Environment
 from ostro.runtime.memory import resident_bytes
 from ostro.runtime.progress import Progress, TerminalProgress
-from ostro.runtime.settings import Settings, choose_settings, parse_dtype
+from ostro.runtime.settings import (
+    Settings,
+    choose_settings,
+    leave_cores_to_kernels,
+    parse_dtype,
+)
 from ostro.weights.checkpoint import Checkpoint, open_checkpoint
 from ostro.weights.demo import DEMO, prepare_demo
 from ostro.weights.describe import Description, describe
@@ -207,6 +212,7 @@ def _native_model(
     pool = None if split is None or split.holds_all else ExpertPool(prepared, split.slots)
     model = packed_model(checkpoint, prepared, kernels, source.kept.name, pool)
     checkpoint.release_pages()
+    leave_cores_to_kernels()
     settings = replace(settings, kernels=kernels.instruction_set, weight_type=source.compute.name)
     return _Loaded(model, settings, spare, None if pool is None else pool.metrics)
 

@@ -64,6 +64,16 @@ def choose_settings(
     return Settings(device=chosen, dtype=parse_dtype(dtype), threads=count)
 
 
+def leave_cores_to_kernels() -> None:
+    """Let torch compute on one thread, in the whole process.
+
+    The native kernels have threads of their own, and what is left to torch is small. Its threads
+    would wait for their next work in a loop, on the cores that the model's next step needs: with
+    two cores a sampled token took a third longer.
+    """
+    torch.set_num_threads(1)
+
+
 def parse_dtype(dtype: str | torch.dtype | None) -> torch.dtype:
     """``None`` is bfloat16; names are torch's or the weight types F32, BF16, F16."""
     names = DTYPES | {name.lower(): value for value, name in TYPE_OF_DTYPE.items()}
