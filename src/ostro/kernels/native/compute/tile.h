@@ -4,6 +4,8 @@
 // same order whatever M is: that is why a row's result does not depend on its neighbours.
 #pragma once
 
+#include <atomic>
+
 #include "../activations.h"
 #include "formats.h"
 #include "product.h"
@@ -89,7 +91,14 @@ inline void scaled_dots(const Quads& w, const typename Format::Scales& scales, i
   }
 }
 
+inline void load_anew() {}
+
 #else
+
+// Both halves of a group meet the same activations. Compilers would spread those once, which is more
+// than there are registers for, and keep them on the stack: storing 32 vectors takes longer than
+// spreading them again.
+inline void load_anew() { std::atomic_signal_fence(std::memory_order_seq_cst); }
 
 // Four products of pairs as 32-bit sums. Bytes of 8 bits overflow the 16-bit sum of two products;
 // signed again, w q = |w| (sign(w) q), whose pairs just fit: 2 * 128 * 127.
@@ -247,6 +256,7 @@ inline void tile(const uint8_t* chunk, int64_t columns, const uint8_t* const* ro
   for (int64_t b = 0; b < blocks; ++b, chunk += Format::kBytes) {
     prefetch_ahead<Format, M>(chunk);
     for (int half = 0; half < kHalves; ++half) {
+      load_anew();
       if constexpr (Format::kBlock == 32) add_block<Format, M>(chunk, half, rows, b, total[half]);
       else add_big_block<Format, M>(chunk, half, rows, b, total[half]);
     }
