@@ -1,18 +1,19 @@
 """ostro's server beside llama.cpp's, on one file: streams, prefixes, and what HTTP costs.
 
-    .venv/bin/python benchmarks/serving.py [--type TYPE] [--streams N]... [--rounds N] [--json]
+    .venv/bin/python benchmarks/serving.py [--type TYPE] [--streams N]... [--alone]
 
 The file is the demo, converted to Q4_0 unless another ``--type`` is given.
 
 Both servers run at the same time and are asked in turn, round by round; figures are medians over
 the rounds. Rows: tokens per second of all streams together, time to the first token, the time
 between tokens that 95 % stay below; each for prompts that have nothing in common and for prompts
-with a prefix of about 1,000 tokens in common. Then what the HTTP layer costs (the same requests
-through the engine alone), what a known prefix saves, and what speculation brings and costs.
+with a prefix of about 1,000 tokens in common. Then what a known prefix saves, and what the HTTP
+layer costs (the same requests through the engine alone).
 """
 
 import argparse
 import asyncio
+import itertools
 import signal
 import subprocess
 import sys
@@ -76,6 +77,8 @@ def main() -> None:
     parser.add_argument("--type", default="Q4_0")
     parser.add_argument("--streams", type=int, action="append")
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--prefix", choices=("none", "shared", "both"), default="both")
+    parser.add_argument("--alone", action="store_true", help="only the rows without a peer")
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--cache", type=Path, default=default_cache())
     options = parser.parse_args()
@@ -85,34 +88,43 @@ def main() -> None:
     model = demo_file(options.type, options.cache)
     most = max(streams)
     results: list[Result] = []
-    with ostro_server(model, most) as own, peer_server(model, options.cache, most) as peer:
-        servers = {"ostro": own, "llama.cpp": peer}
-        for count in streams:
-            for shared in (False, True):
-                contest = hold(servers, count, shared=shared, rounds=options.rounds)
-                results += rows(contest, count, shared=shared)
+    with ostro_server(model, most) as own:
+        if not options.alone:
+            with peer_server(model, options.cache, most) as peer:
+                kinds = {"none": (False,), "shared": (True,), "both": (False, True)}
+                held = [(count, shared) for count in streams for shared in kinds[options.prefix]]
+                results += contests({"ostro": own, "llama.cpp": peer}, held, options.rounds)
         results.append(known_prefix(own, options.rounds))
     llm = ostro.load(str(model), context=CONTEXT, concurrency=most, environment=environment)
     results += [http_cost(llm, count, options.rounds) for count in streams]
     print_results(describe(), results, json_wanted=options.json)
 
 
-def hold(servers: dict[str, str], count: int, *, shared: bool, rounds: int) -> Contest:
+def contests(
+    servers: dict[str, str], kinds: Sequence[tuple[int, bool]], rounds: int
+) -> list[Result]:
+    """All rows with a peer, of so many streams with and without a shared prefix."""
+    hold(servers, *kinds[0], 1)  # Which warms up.
+    held = [(hold(servers, *kind, rounds), *kind) for kind in kinds]
+    return [row for contest in held for row in rows(*contest)]
+
+
+def hold(servers: dict[str, str], count: int, shared: bool, rounds: int) -> Contest:
     """Rounds in which each server answers the same prompts, which no round has twice."""
     contest: Contest = {name: [] for name in servers}
-    for number in range(rounds + 1):
-        prompts = make_prompts(count, seed=1000 * number + count, shared=shared)
+    seeds = itertools.count(time.time_ns() // 1_000_000)  # No server has seen these.
+    for number in range(1, rounds + 1):
+        prompts = make_prompts(count, seed=next(seeds), shared=shared)
         loads = {name: measure(url, prompts, TOKENS) for name, url in servers.items()}
-        if number:  # The first round warms up.
-            for name, load in loads.items():
-                contest[name].append(load)
+        for name, load in loads.items():
+            contest[name].append(load)
         speeds = ", ".join(f"{name} {load.tokens_per_second:.1f}" for name, load in loads.items())
         kind = "shared prefix" if shared else "no prefix"
         note(f"{count} streams, {kind}, round {number} of {rounds}: {speeds} tokens/s")
     return contest
 
 
-def rows(contest: Contest, count: int, *, shared: bool) -> list[Result]:
+def rows(contest: Contest, count: int, shared: bool) -> list[Result]:
     """What a contest says."""
     kind = f"{count} streams, {'shared prefix' if shared else 'no prefix'}"
     goal = 2.0 if count == 32 else 0.0

@@ -12,6 +12,7 @@ from ostro.engine.llm import LLM
 from ostro.engine.request import Request
 from ostro.engine.scheduler import StepBudget
 from ostro.runtime.progress import SilentProgress
+from peft_files import random_pairs, save_adapter
 
 pytestmark = [pytest.mark.slow, pytest.mark.demo, needs_native]
 
@@ -29,25 +30,46 @@ QUESTIONS = [
 ]
 
 
+FORMS = [
+    ostro.JsonSchema.of({"type": "object", "properties": {"name": {"type": "string"}}}),
+    ostro.Choice(("positive", "negative", "neither of the two")),
+]
+
+
 @pytest.fixture(scope="module")
-def llm(demo_environment, demo_model) -> LLM:
-    return ostro.load(
+def llm(demo_environment, demo_model, tmp_path_factory) -> LLM:
+    """The demo, and an adapter of random numbers on attention and every expert."""
+    llm = ostro.load(
         "demo", context=CONTEXT, environment=demo_environment, progress=SilentProgress()
     )
+    pairs = random_pairs(llm.model.geometry, rank=4)
+    modules = sorted({name.split(".")[-3] for name in pairs})
+    folder = tmp_path_factory.mktemp("adapter")
+    llm.add_adapter(save_adapter(folder, pairs, target_modules=modules, lora_alpha=1), "random")
+    return llm
 
 
 @pytest.fixture(scope="module")
 def requests(llm: LLM) -> list[Request]:
-    """32 requests: with and without a long common beginning, greedy and seeded."""
+    """32 requests: with and without a long common beginning, greedy and seeded.
+
+    Some answers must have a form, some go through the adapter, and some are steered.
+    """
     made = []
     for number in range(32):
         messages: list[dict[str, Any]] = [{"role": "user", "content": QUESTIONS[number % 8]}]
         if number % 3:
             messages.insert(0, {"role": "system", "content": SYSTEM})
-        sampling = {"temperature": 0.8, "top_p": 0.95} if number % 2 else {}
-        made.append(
-            llm.request(messages, max_tokens=8 + number, seed=number, logprobs=0, **sampling)
-        )
+        options: dict[str, Any] = {"max_tokens": 8 + number, "seed": number, "logprobs": 0}
+        if number % 2:
+            options |= {"temperature": 0.8, "top_p": 0.95}
+        if number % 8 in (3, 7):
+            options["output_format"] = FORMS[number % 8 == 7]
+        if number % 5 == 4:
+            options["adapter"] = "random"
+        if number % 11 == 6:
+            options["steering"] = {"forbid": [1], "top_k": 3}
+        made.append(llm.request(messages, **options))
     return made
 
 

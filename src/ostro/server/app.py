@@ -53,6 +53,10 @@ from ostro.server.text_requests import apply_template, detokenize, tokenize
 
 HEARTBEAT_SECONDS = 10.0
 _RETRY_SECONDS = 2
+# Nothing is sent anywhere, whatever the environment says. What there is to know is at /metrics.
+_TELEMETRY: Any = dict.fromkeys(
+    ("tracing", "metrics", "logs", "operation_spans", "auto_configure"), False
+)
 
 logger = logging.getLogger("ostro.server")
 _Fields = TypeVar("_Fields", bound=Fields)
@@ -197,7 +201,7 @@ def make_app(served: ServedModel) -> tuple[FastAPI, Endpoints]:
     """The ASGI application, and what answers its requests."""
     endpoints = Endpoints(served)
 
-    app = FastAPI(title="ostro", version=__version__, redoc_url=None)
+    app = FastAPI(title="ostro", version=__version__, redoc_url=None, telemetry=_TELEMETRY)
     schema = document(__version__, has_keys=served.options.keys is not None)
     # What is merely stored there is made anew when routes are added.
     app.openapi = lambda: schema  # type: ignore[method-assign]
