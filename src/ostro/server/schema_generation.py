@@ -124,7 +124,11 @@ class Generation(Fields):
     temperature: Annotated[float, Field(ge=0, le=2)] | None = None
     top_p: Share | None = None
     """0 leaves the likeliest token alone."""
-    top_k: Annotated[Whole, BeforeValidator(_all_tokens), Field(ge=0, lt=1 << 31)] = 0
+    top_k: Annotated[
+        Whole,
+        BeforeValidator(_all_tokens),
+        Field(ge=0, lt=1 << 31, json_schema_extra={"minimum": -1}),
+    ] = 0
     """0 keeps all tokens."""
     min_p: Share = 0.0
     # The bounds keep a logit that is divided by it within float32.

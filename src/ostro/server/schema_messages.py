@@ -161,5 +161,7 @@ def _plain(messages: list[MessageFields]) -> list[dict[str, Any]]:
     return [message.plain() for message in messages]
 
 
-Messages = Annotated[list[MessageFields], at_most("messages"), AfterValidator(_plain)]
+Messages = Annotated[
+    list[MessageFields], at_most("messages"), Field(min_length=1), AfterValidator(_plain)
+]
 """Validated to a list of plain objects: see :meth:`MessageFields.plain`."""

@@ -59,11 +59,19 @@ class DetokenizeRequest(Fields):
     tokens: Annotated[tuple[int, ...], PlainValidator(_tokens), WithJsonSchema(TOKEN_IDS)]
 
 
+def _or_one_of_them(schema: dict[str, Any]) -> None:
+    """Let the document say that a single conversation may come without its list."""
+    many = {key: schema.pop(key) for key in ("type", "items", "minItems", "maxItems")}
+    schema["anyOf"] = [many, many["items"]]
+
+
 class ModerationRequest(Fields):
     """``POST /v1/chat/moderations``. ``input`` is a list of conversations, also if one came."""
 
     model: ModelName
-    input: Annotated[list[Messages], at_most("prompts"), Field(min_length=1)]
+    input: Annotated[
+        list[Messages], at_most("prompts"), Field(min_length=1, json_schema_extra=_or_one_of_them)
+    ]
     metadata: WithoutEffect = None
 
     @model_validator(mode="before")
