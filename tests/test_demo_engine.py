@@ -60,7 +60,8 @@ def requests(llm: LLM) -> list[Request]:
         messages: list[dict[str, Any]] = [{"role": "user", "content": QUESTIONS[number % 8]}]
         if number % 3:
             messages.insert(0, {"role": "system", "content": SYSTEM})
-        options: dict[str, Any] = {"max_tokens": 8 + number, "seed": number, "logprobs": 0}
+        limit = 48 if number % 4 == 0 else 8 + number
+        options: dict[str, Any] = {"max_tokens": limit, "seed": number, "logprobs": 0}
         if number % 2:
             options |= {"temperature": 0.8, "top_p": 0.95}
         if number % 8 in (3, 7):
@@ -146,6 +147,6 @@ def test_with_speculation(make_core, requests, alone) -> None:
 
 
 def test_with_pages_for_a_few(llm, requests, alone) -> None:
-    core = EngineCore(llm.model, llm.tokenizer, context=CONTEXT, cache_tokens=CONTEXT)
+    core = EngineCore(llm.model, llm.tokenizer, context=CONTEXT // 2, cache_tokens=CONTEXT // 2)
     assert run(core, requests) == alone
     assert core.scheduler.preemptions > 0

@@ -12,25 +12,12 @@ from ostro.engine.llm import LLM
 from ostro.runtime.progress import SilentProgress
 from ostro.server.serve import RunningServer
 from ostro.server.serve_options import ServeOptions
-from tiny_chat import save_babbler, save_speller
+from tiny_chat import TOOL_TEMPLATE, save_babbler, save_speller
 
 CALLS = """\
 <tool_call>
 [{"name": "get", "arguments": {"a": 1}}, {"name": "put", "arguments": {}}]
 </tool_call>"""
-# A template with a form of its own for calls: its text may hold one anywhere, so that no grammar
-# puts other tokens into the mouth of a model that knows a single sequence of them.
-CALLER = """\
-{{ bos_token }}
-{%- for tool in tools or [] %}{{- tool.function.name + '\\n' }}{%- endfor %}
-{%- for message in messages %}
-{{- '<|im_start|>' + message.role + '\\n' + message.content }}
-{%- for call in message.tool_calls or [] %}
-{{- '<tool_call>\\n' + (call.function | tojson) + '\\n</tool_call>' }}
-{%- endfor %}
-{{- '<|im_end|>\\n' }}
-{%- endfor %}
-{{- '<|im_start|>assistant\\n' }}"""
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -112,5 +99,7 @@ def babbling(babbler: LLM) -> Iterator[httpx2.Client]:
 def calling(make_llm) -> Iterator[httpx2.Client]:
     """To a server that calls two functions whenever it may."""
     yield from _client(
-        make_llm(save_speller, "caller", CALLS, template=CALLER, max_position_embeddings=2048)
+        make_llm(
+            save_speller, "caller", CALLS, template=TOOL_TEMPLATE, max_position_embeddings=2048
+        )
     )

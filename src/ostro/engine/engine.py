@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import suppress
@@ -25,7 +26,26 @@ class EngineClosedError(EngineBusyError):
     """The engine was closed, or is just being."""
 
 
-class Stream:
+class _Closing(ABC):
+    """What ``async with`` closes at its end."""
+
+    @abstractmethod
+    async def aclose(self) -> None:
+        """End it, and all that belongs to it."""
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self.aclose()
+
+
+class Stream(_Closing):
     """The pieces of a request's answers as they come, those of all its choices in turn.
 
     Leaving it early (``aclose``, ``async with``, a cancelled task) ends the request, and its pages
@@ -94,17 +114,6 @@ class Stream:
             self._open.clear()
             self._cancel(self.answers)
 
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        await self.aclose()
-
     # ---- called by the engine's thread ----
 
     def deliver(self) -> None:
@@ -124,7 +133,7 @@ class Stream:
         self._wake.set()
 
 
-class Engine:
+class Engine(_Closing):
     """Serves a model to many at once. ``async with Engine(llm) as engine: ...``."""
 
     def __init__(
@@ -195,17 +204,6 @@ class Engine:
         """End what runs and stop the thread."""
         self.close()
         await asyncio.to_thread(self._thread.join)
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        await self.aclose()
 
     def _check_entrance(self) -> None:
         if self._is_closing:
