@@ -79,4 +79,4 @@ def test_padding_counts_for_nothing(loss) -> None:
 def test_z_is_the_mean_square_of_the_log_sums() -> None:
     logits, _ = routed()
     expected = sum(float(row.exp().sum().log()) ** 2 for row in logits.detach()) / TOKENS
-    assert float(z_loss(logits)) == pytest.approx(expected)
+    assert z_loss(logits).item() == pytest.approx(expected)
