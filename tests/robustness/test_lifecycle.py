@@ -137,6 +137,7 @@ def test_a_signal_lets_what_runs_finish(start, model, sig) -> None:
     late.post("/v1/completions", LONG)
     status, headers, body = late.response()
     assert (status, body["code"], "retry-after" in headers) == (503, "unavailable", True)
+    late = server.connect()  # The last one is closed, since its request was not read.
     late.get("/health")
     assert late.response()[0] == 503
     assert client.rest().endswith(b"data: [DONE]\n\n\r\n0\r\n\r\n")
