@@ -263,7 +263,8 @@ def _answer(operation: Operation, answer: type[answers.Told]) -> dict[str, Any]:
             f"The answer; with stream: true, events, each a {operation.chunk.__name__} "
             f"or a StreamError, and [DONE] at the end."
         )
-        content["text/event-stream"] = {"schema": {"type": "string"}}
+        # Without a schema: some readers hold it against the stream, and others against each event.
+        content["text/event-stream"] = {}
     return _response(words, content)
 
 
