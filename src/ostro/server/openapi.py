@@ -42,25 +42,30 @@ _HEADERS = {
 _BODY = (400, 401, 404, 408, 413, 422, 429, 500, 503)
 _WORDS = {"ge": "minimum", "gt": "exclusiveMinimum", "le": "maximum", "lt": "exclusiveMaximum"}
 _EXPERTS = {"type": "array", "items": {"type": "integer", "minimum": 0}}
+
+
+def _or_null(schema: dict[str, Any]) -> dict[str, Any]:
+    return {"anyOf": [schema, {"type": "null"}]}
+
+
+def _table_of(schema: dict[str, Any]) -> dict[str, Any]:
+    return {"type": "object", "additionalProperties": _or_null(schema)}
+
+
+def _object_of(**properties: dict[str, Any]) -> dict[str, Any]:
+    kept = {name: _or_null(schema) for name, schema in properties.items()}
+    return {"type": "object", "properties": kept, "additionalProperties": False}
+
+
 _LAYER = {
     "force": _EXPERTS,
     "forbid": _EXPERTS,
-    "reweight": {"type": "object", "additionalProperties": {"type": "number"}},
+    "reweight": _table_of({"type": "number"}),
     "top_k": {"type": "integer", "minimum": 1},
 }
-_LAYERS = {
-    "type": "object",
-    "additionalProperties": {
-        "type": "object",
-        "properties": _LAYER,
-        "additionalProperties": False,
-    },
-}
 _STEERING = {
-    "type": "object",
+    **_object_of(**_LAYER, layers=_table_of(_object_of(**_LAYER))),
     "description": "Which experts tokens take, in all layers, or in single ones.",
-    "properties": {**_LAYER, "layers": _LAYERS},
-    "additionalProperties": False,
 }
 _METRICS = "text/plain; version=0.0.4; charset=utf-8"
 
