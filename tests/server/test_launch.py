@@ -167,13 +167,17 @@ sys.exit(run_program([sys.executable, "-Sc", {COUNTS!r}], os.environ))
 
 
 def start(code: str, **options: object) -> "subprocess.Popen[str]":
-    """A process of its own session that runs ``code``; returns when its program is ready."""
+    """A process of its own session that runs ``code``; returns when its program is ready.
+
+    What a shell has put into the background ignores interrupts, and so would all its children.
+    """
     process = subprocess.Popen(
         [sys.executable, "-c", code],
         env={**os.environ, "PYTHONPATH": str(ROOT / "src")},
         stdout=subprocess.PIPE,
         text=True,
         start_new_session=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         **options,  # type: ignore[call-overload]
     )
     assert process.stdout is not None
