@@ -208,7 +208,7 @@ def _schemas() -> dict[str, Any]:
     definitions: dict[str, Any] = _tidy(schema["$defs"])
     definitions["Steering"] = _STEERING
     for model in (ChatRequest, CompletionRequest):
-        steering = {"anyOf": [{"$ref": _REF + "Steering"}, {"type": "null"}]}
+        steering = _or_null({"$ref": _REF + "Steering"})
         definitions[model.__name__]["properties"]["steering"] = steering
     return definitions
 
