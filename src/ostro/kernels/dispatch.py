@@ -7,8 +7,10 @@ from torch import Tensor
 
 from ostro.kernels.attention import Span, append_kv, paged_attention
 from ostro.kernels.experts import mix_experts
+from ostro.kernels.grouped_experts import mix_experts_grouped
 from ostro.kernels.linear import linear
 from ostro.kernels.lora import ExpertLowRank
+from ostro.kernels.packed_attention import packed_attention
 from ostro.kernels.rms_norm import rms_norm
 from ostro.kernels.rope import rope_angles, rotate
 from ostro.kernels.router import RowRules, route
@@ -34,6 +36,9 @@ class Kernels:
     paged_attention: Callable[[Tensor, Tensor, Tensor, Sequence[Span], int | None], Tensor] = (
         paged_attention
     )
+    packed_attention: Callable[[Tensor, Tensor, Tensor, Sequence[int], int | None], Tensor] = (
+        packed_attention
+    )
     summarise: Callable[[Tensor, float], tuple[int, float]] = summarise
     largest: Callable[[Tensor, int], tuple[Tensor, Tensor]] = largest
 
@@ -41,3 +46,8 @@ class Kernels:
 def torch_kernels() -> Kernels:
     """The plain PyTorch twins: they run on any device and under autograd."""
     return Kernels(name="torch")
+
+
+def training_kernels() -> Kernels:
+    """PyTorch operations for many rows at a time, forward and backward."""
+    return Kernels(name="training", mix_experts=mix_experts_grouped)

@@ -35,7 +35,7 @@ def mix_experts(
     if x_TD.shape[0] == 1:
         used = [expert for expert in experts_TK[0].tolist() if expert >= 0]
         outputs_1KD = torch.stack([output(expert, x_TD) for expert in used], dim=1)
-        return _weighted_sum(outputs_1KD, weights_TK[:, : len(used)], x_TD.dtype)
+        return weighted_sum(outputs_1KD, weights_TK[:, : len(used)], x_TD.dtype)
     # Sort the T*K (token, slot) pairs by expert, so that each expert sees its rows in one product.
     by_expert = experts_TK.flatten().argsort(stable=True)
     # Unused slots come first, as if they were an expert whose output is 0.
@@ -46,10 +46,11 @@ def mix_experts(
     back = torch.empty_like(by_expert)
     back[by_expert] = torch.arange(by_expert.numel(), device=by_expert.device)
     outputs_TKD = torch.cat(outputs)[back].unflatten(0, (-1, top_k))
-    return _weighted_sum(outputs_TKD, weights_TK, x_TD.dtype)
+    return weighted_sum(outputs_TKD, weights_TK, x_TD.dtype)
 
 
-def _weighted_sum(outputs_TKD: Tensor, weights_TK: Tensor, dtype: torch.dtype) -> Tensor:
+def weighted_sum(outputs_TKD: Tensor, weights_TK: Tensor, dtype: torch.dtype) -> Tensor:
+    """The experts' outputs by their weights, ``[T, D]``, added up slot by slot."""
     total_TD = outputs_TKD[:, 0] * weights_TK[:, 0, None]
     for slot in range(1, weights_TK.shape[1]):
         total_TD = total_TD + outputs_TKD[:, slot] * weights_TK[:, slot, None]

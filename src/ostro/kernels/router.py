@@ -54,10 +54,9 @@ def route(
     weight 0. Forced experts stand where their logits put them, so that forcing what would be chosen
     anyway changes nothing.
     """
-    logits_TE = F.linear(x_TD.float(), router_ED.float())
+    logits_TE = router_logits(x_TD, router_ED)
     if rules is None:
-        chosen_TK, experts_TK = torch.topk(logits_TE, top_k, dim=-1)
-        return experts_TK, torch.softmax(chosen_TK, dim=-1)
+        return choose(logits_TE, top_k)
     own = RouterRule((1 << len(router_ED)) - 1, 0, top_k)
     shape = (len(x_TD), rules.slots)
     experts_TK = torch.full(shape, -1, dtype=torch.int64, device=x_TD.device)
@@ -69,6 +68,18 @@ def route(
         experts_TK[rows, : rule.top_k] = experts
         weights_TK[rows, : rule.top_k] = weights
     return experts_TK, weights_TK
+
+
+def router_logits(x_TD: Tensor, router_ED: Tensor) -> Tensor:
+    """Logits ``[T, E]`` in float32, or in float64 where the router is kept so."""
+    wide = torch.promote_types(router_ED.dtype, torch.float32)
+    return F.linear(x_TD.to(wide), router_ED.to(wide))
+
+
+def choose(logits_TE: Tensor, top_k: int) -> tuple[Tensor, Tensor]:
+    """The choice without rules: experts ``[T, K]``, best first, and their weights ``[T, K]``."""
+    chosen_TK, experts_TK = torch.topk(logits_TE, top_k, dim=-1)
+    return experts_TK, torch.softmax(chosen_TK, dim=-1)
 
 
 def _choose(logits_TE: Tensor, rule: RouterRule) -> tuple[Tensor, Tensor]:

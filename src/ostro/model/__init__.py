@@ -2,13 +2,18 @@
 
 from ostro.model.cache import PAGE_SLOTS, KVCache, PagedKVCache
 from ostro.model.mixtral import Mixtral
+from ostro.model.pack import Pack
+from ostro.model.router_record import LayerRouting, RouterRecord
 from ostro.model.step_options import RowOptions, StepOptions, row_options, step_options
 
 __all__ = [
     "PAGE_SLOTS",
     "KVCache",
+    "LayerRouting",
     "Mixtral",
+    "Pack",
     "PagedKVCache",
+    "RouterRecord",
     "RowOptions",
     "StepOptions",
     "row_options",

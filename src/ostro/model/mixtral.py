@@ -77,6 +77,25 @@ class Mixtral(nn.Module):
 
         ``options`` say which rows are routed otherwise or use an adapter; None: no row does.
         """
+        x_TD = self._stream(tokens_T, positions_T, cache, options)
+        if rows is not None:
+            x_TD = x_TD[rows]
+        if self.packed is not None:
+            return self.packed.logits(x_TD)
+        return self.kernels.linear(self._normed(x_TD), self.head()).float()
+
+    def hidden(self, tokens_T: Tensor, positions_T: Tensor, cache: KVCache) -> Tensor:
+        """The rows ``[T, D]`` that the head reads: for losses that never hold all logits."""
+        return self._normed(self._stream(tokens_T, positions_T, cache, None))
+
+    def head(self) -> Tensor:
+        """The matrix ``[V, D]`` that turns rows into logits."""
+        return self.embedding_VD if self.geometry.tied_embeddings else self.head_VD
+
+    def _stream(
+        self, tokens_T: Tensor, positions_T: Tensor, cache: KVCache, options: StepOptions | None
+    ) -> Tensor:
+        """The residual stream after the last layer."""
         g = self.geometry
         cos, sin = self.kernels.rope_angles(positions_T, g.head_dim, g.rope_theta)
         if self.packed is not None:
@@ -85,13 +104,10 @@ class Mixtral(nn.Module):
             x_TD = F.embedding(tokens_T, self.embedding_VD)
         for index, block in enumerate(self.layers):
             x_TD = block(x_TD, cos, sin, cache, index, options)
-        if rows is not None:
-            x_TD = x_TD[rows]
-        if self.packed is not None:
-            return self.packed.logits(x_TD)
-        x_TD = self.kernels.rms_norm(x_TD, self.norm_D, g.norm_eps)
-        head_VD = self.embedding_VD if g.tied_embeddings else self.head_VD
-        return self.kernels.linear(x_TD, head_VD).float()
+        return x_TD
+
+    def _normed(self, x_TD: Tensor) -> Tensor:
+        return self.kernels.rms_norm(x_TD, self.norm_D, self.geometry.norm_eps)
 
 
 class Block(nn.Module):

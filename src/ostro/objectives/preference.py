@@ -4,37 +4,13 @@ Log probabilities are those of whole answers, summed over their tokens (:func:`s
 :func:`ostro.objectives.language.token_logprobs`), the prompt's left out.
 """
 
-import math
 from dataclasses import dataclass
-from typing import Literal, get_args
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-Kind = Literal["sigmoid", "ipo"]
-
-
-@dataclass(frozen=True, kw_only=True)
-class PreferenceOptions:
-    """Which loss, and how strong."""
-
-    kind: Kind = "sigmoid"
-    beta: float = 0.1
-    """How dear it is to leave the reference model."""
-    length_normalised: bool = False
-    """Whether a log probability is divided by its answer's tokens. IPO always does."""
-    chosen_nll: float = 0.0
-    """The share of the chosen answer's own loss for each token: it keeps its probability from
-    falling along with the rejected one's (RPO; Pang et al., 2024)."""
-
-    def __post_init__(self) -> None:
-        if self.kind not in get_args(Kind):
-            raise ValueError(f"kind must be one of {', '.join(get_args(Kind))}, not {self.kind!r}")
-        if not 0 < self.beta < math.inf:
-            raise ValueError(f"beta must be a number above 0, not {self.beta}")
-        if not 0 <= self.chosen_nll < math.inf:
-            raise ValueError(f"chosen_nll must be a number of at least 0, not {self.chosen_nll}")
+from ostro.config.recipe import PreferenceOptions
 
 
 @dataclass(frozen=True)

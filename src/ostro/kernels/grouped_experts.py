@@ -1,0 +1,69 @@
+"""The mixture for many rows at once: one grouped product for all experts, forward and backward.
+
+Rows are sorted by expert, so that each matrix meets its rows in one block. Nothing is dropped and
+nothing padded: an expert may have any number of rows, or none (Gale et al., 2022).
+"""
+
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from ostro.kernels.experts import weighted_sum
+from ostro.kernels.lora import ExpertLowRank
+
+
+def mix_experts_grouped(
+    x_TD: Tensor,
+    experts_TK: Tensor,
+    weights_TK: Tensor,
+    gate_up_E2FD: Tensor,
+    down_EDF: Tensor,
+    adapters_E: Sequence[ExpertLowRank] | None = None,
+) -> Tensor:
+    """What :func:`ostro.kernels.experts.mix_experts` computes, for every expert at once.
+
+    Every slot must be used, and adapters are those of a server: both are for the twin.
+    """
+    assert adapters_E is None, "a step with adapters by row is the twin's"
+    order, back, ends_E = sort_by_expert(experts_TK, gate_up_E2FD.shape[0])
+    rows_SD = x_TD[order // experts_TK.shape[1]]
+    outputs_SD = grouped_swiglu(rows_SD, ends_E, gate_up_E2FD, down_EDF)
+    outputs_TKD = outputs_SD[back].unflatten(0, experts_TK.shape)
+    return weighted_sum(outputs_TKD, weights_TK, x_TD.dtype)
+
+
+def sort_by_expert(experts_TK: Tensor, num_experts: int) -> tuple[Tensor, Tensor, Tensor]:
+    """The order that brings the S = T K pairs of token and slot together by expert.
+
+    Gives the pairs' numbers in that order ``[S]``, the place of each pair in it ``[S]``, and where
+    each expert's rows end ``[E]`` (int32, as grouped products want it).
+    """
+    order = experts_TK.flatten().argsort(stable=True)
+    back = torch.empty_like(order)
+    back[order] = torch.arange(len(order), device=order.device)
+    counts_E = experts_TK.flatten().bincount(minlength=num_experts)
+    return order, back, counts_E.cumsum(0).to(torch.int32)
+
+
+def grouped_swiglu(
+    rows_SD: Tensor, ends_E: Tensor, gate_up_E2FD: Tensor, down_EDF: Tensor
+) -> Tensor:
+    """Every row through its expert's SwiGLU block, ``[S, D]``; rows stand sorted by expert."""
+    gate_SF, up_SF = grouped_product(rows_SD, ends_E, gate_up_E2FD).chunk(2, dim=-1)
+    return grouped_product(F.silu(gate_SF) * up_SF, ends_E, down_EDF)
+
+
+def grouped_product(rows_SI: Tensor, ends_E: Tensor, weight_EOI: Tensor) -> Tensor:
+    """Each row's product with its expert's matrix, ``[S, O]``.
+
+    torch computes this for float32 and narrower types whose rows are a multiple of 16 bytes; others
+    go expert by expert.
+    """
+    aligned = all(width * weight_EOI.element_size() % 16 == 0 for width in weight_EOI.shape[1:])
+    if aligned and weight_EOI.dtype != torch.float64:
+        return F.grouped_mm(rows_SI, weight_EOI.transpose(1, 2), offs=ends_E)
+    counts = ends_E.diff(prepend=ends_E.new_zeros(1)).tolist()
+    parts = zip(rows_SI.split(counts), weight_EOI.unbind(), strict=True)
+    return torch.cat([F.linear(rows, weight_OI) for rows, weight_OI in parts])

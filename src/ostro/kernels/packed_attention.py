@@ -1,0 +1,55 @@
+"""Grouped-query attention over whole sequences that stand one after another, as in training.
+
+No token sees another sequence's. On a CPU every sequence is attended on its own; on a GPU one call
+takes them all.
+"""
+
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+
+def packed_attention(
+    q_THd: Tensor, k_TNd: Tensor, v_TNd: Tensor, lengths: Sequence[int], window: int | None
+) -> Tensor:
+    """Attend causally within each sequence: ``[T, H, d]``.
+
+    ``lengths`` are the sequences' rows, which sum to T. A token sees the last ``window`` tokens,
+    itself included.
+    """
+    if q_THd.is_cuda and q_THd.dtype.itemsize == 2:
+        return _varlen_attention(q_THd, k_TNd, v_TNd, lengths, window)
+    parts = zip(*(x.split(list(lengths)) for x in (q_THd, k_TNd, v_TNd)), strict=True)
+    return torch.cat([_attend(q_tHd, k_tNd, v_tNd, window) for q_tHd, k_tNd, v_tNd in parts])
+
+
+def _attend(q_tHd: Tensor, k_tNd: Tensor, v_tNd: Tensor, window: int | None) -> Tensor:
+    q, k, v = (x.transpose(0, 1)[None] for x in (q_tHd, k_tNd, v_tNd))
+    length = q.shape[2]
+    mask = None if window is None or window >= length else _window_mask(length, window, q.device)
+    out_1Htd = F.scaled_dot_product_attention(
+        q, k, v, attn_mask=mask, is_causal=mask is None, enable_gqa=q.shape[1] != k.shape[1]
+    )
+    return out_1Htd[0].transpose(0, 1)
+
+
+def _window_mask(length: int, window: int, device: torch.device) -> Tensor:
+    """Boolean ``[length, length]``: which keys a query sees."""
+    age = torch.arange(length, device=device)[:, None] - torch.arange(length, device=device)
+    return (age >= 0) & (age < window)
+
+
+def _varlen_attention(
+    q_THd: Tensor, k_TNd: Tensor, v_TNd: Tensor, lengths: Sequence[int], window: int | None
+) -> Tensor:
+    from torch.nn.attention.varlen import varlen_attn
+
+    starts = torch.tensor([0, *lengths], device=q_THd.device).cumsum(0).to(torch.int32)
+    groups, longest = q_THd.shape[1] // k_TNd.shape[1], max(lengths)
+    k_THd, v_THd = (x.repeat_interleave(groups, dim=1) for x in (k_TNd, v_TNd))
+    seen = (-1 if window is None else window - 1, 0)
+    out_THd = varlen_attn(q_THd, k_THd, v_THd, starts, starts, longest, longest, window_size=seen)
+    assert isinstance(out_THd, Tensor)
+    return out_THd
