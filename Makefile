@@ -11,7 +11,7 @@ override export PIP_ARGS := $(value PIP_ARGS)
 unexport PROMPT
 
 .DEFAULT_GOAL := help
-.PHONY: help chat install serve-deps dev native test test-all sanitize check format clean
+.PHONY: help chat install serve-deps train-deps dev native test test-all sanitize check format clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' Makefile | awk -F'|' '{ printf "make %-10s %s\n", $$1, $$2 }'
@@ -28,6 +28,9 @@ install:  ## make .venv with ostro and its dependencies (PIP_ARGS="..." goes to 
 
 serve-deps:  ## the same, and what structured output and the server need
 	@$(PYTHON) scripts/install.py serve
+
+train-deps:  ## the same, and what preparing data and training need
+	@$(PYTHON) scripts/install.py train
 
 dev:  ## the same, and what tests and checks need
 	@$(PYTHON) scripts/install.py dev

@@ -1,6 +1,7 @@
 """Make .venv and install ostro and what it needs: ``python3 scripts/install.py chat``.
 
-Instead of ``chat``, ``serve`` adds what the server needs and ``dev`` what tests and checks need.
+Instead of ``chat``, ``serve`` adds what the server needs, ``train`` what training needs, and
+``dev`` what tests and checks need.
 
 Runs on the system's own Python with nothing but the standard library. When nothing has changed
 since the last run it returns at once. Whatever stops it half-way (no network, a full disk,
@@ -28,7 +29,8 @@ ROOT = Path(__file__).resolve().parent.parent
 KINDS = {
     "chat": ("chat.txt", "build.txt"),
     "serve": ("chat.txt", "build.txt", "serve.txt"),
-    "dev": ("chat.txt", "build.txt", "serve.txt", "dev.txt"),
+    "train": ("chat.txt", "build.txt", "train.txt"),
+    "dev": ("chat.txt", "build.txt", "serve.txt", "train.txt", "dev.txt"),
 }
 OLDEST, NEWEST = (3, 11), (3, 13)
 

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from ostro.cli import options, serving_commands
+from ostro.cli import data_commands, options, serving_commands, train_commands
 from ostro.errors import OstroError
 
 STARTED = time.perf_counter()
@@ -27,6 +27,8 @@ app = typer.Typer(
 
 evaluate = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
 app.add_typer(evaluate, name="eval", help="Measure a model.")
+app.add_typer(data_commands.app, name="data", help="Prepare what a model is trained on.")
+app.add_typer(train_commands.app, name="train", help="Train a model by a recipe.")
 
 
 def main() -> None:

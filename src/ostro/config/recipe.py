@@ -196,7 +196,7 @@ class Precision:
     recompute: bool = False
     """Compute each layer's activations again in the backward pass instead of keeping them."""
     compile: bool = False
-    """Let torch.compile make kernels of each layer."""
+    """Let torch.compile fuse what stands between the products."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -108,7 +108,7 @@ def _default(field: dataclasses.Field[Any]) -> Any:
 def _plain(value: Any) -> Any:
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return to_table(value)
-    return list(value) if isinstance(value, tuple) else value
+    return [_plain(one) for one in value] if isinstance(value, tuple) else value
 
 
 def _value(hint: Any, value: Any, where: str) -> Any:

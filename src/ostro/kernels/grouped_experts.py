@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ostro.kernels.experts import weighted_sum
-from ostro.kernels.lora import ExpertLowRank
+from ostro.kernels.lora import ExpertLowRank, LowRank
 
 
 def mix_experts_grouped(
@@ -24,12 +24,12 @@ def mix_experts_grouped(
 ) -> Tensor:
     """What :func:`ostro.kernels.experts.mix_experts` computes, for every expert at once.
 
-    Every slot must be used, and adapters are those of a server: both are for the twin.
+    Every slot must be used. Of a kind of matrix, an adapter adds to all experts' or to none's, by
+    the same rank and scale.
     """
-    assert adapters_E is None, "a step with adapters by row is the twin's"
     order, back, ends_E = sort_by_expert(experts_TK, gate_up_E2FD.shape[0])
     rows_SD = x_TD[order // experts_TK.shape[1]]
-    outputs_SD = grouped_swiglu(rows_SD, ends_E, gate_up_E2FD, down_EDF)
+    outputs_SD = grouped_swiglu(rows_SD, ends_E, gate_up_E2FD, down_EDF, adapters_E)
     outputs_TKD = outputs_SD[back].unflatten(0, experts_TK.shape)
     return weighted_sum(outputs_TKD, weights_TK, x_TD.dtype)
 
@@ -48,11 +48,36 @@ def sort_by_expert(experts_TK: Tensor, num_experts: int) -> tuple[Tensor, Tensor
 
 
 def grouped_swiglu(
-    rows_SD: Tensor, ends_E: Tensor, gate_up_E2FD: Tensor, down_EDF: Tensor
+    rows_SD: Tensor,
+    ends_E: Tensor,
+    gate_up_E2FD: Tensor,
+    down_EDF: Tensor,
+    adapters_E: Sequence[ExpertLowRank] | None = None,
 ) -> Tensor:
     """Every row through its expert's SwiGLU block, ``[S, D]``; rows stand sorted by expert."""
     gate_SF, up_SF = grouped_product(rows_SD, ends_E, gate_up_E2FD).chunk(2, dim=-1)
-    return grouped_product(F.silu(gate_SF) * up_SF, ends_E, down_EDF)
+    if adapters_E is None:
+        return grouped_product(F.silu(gate_SF) * up_SF, ends_E, down_EDF)
+    gate_SF = _adapted(gate_SF, rows_SD, ends_E, [adapter.gate for adapter in adapters_E])
+    up_SF = _adapted(up_SF, rows_SD, ends_E, [adapter.up for adapter in adapters_E])
+    hidden_SF = F.silu(gate_SF) * up_SF
+    outputs_SD = grouped_product(hidden_SF, ends_E, down_EDF)
+    return _adapted(outputs_SD, hidden_SF, ends_E, [adapter.down for adapter in adapters_E])
+
+
+def _adapted(
+    y_SO: Tensor, x_SI: Tensor, ends_E: Tensor, additions_E: Sequence[LowRank | None]
+) -> Tensor:
+    """``y_SO``, the experts' products with ``x_SI``, and what is added to each expert's."""
+    given = [addition for addition in additions_E if addition is not None]
+    if not given:
+        return y_SO
+    assert len(given) == len(additions_E)
+    assert len({addition.scale for addition in given}) == 1
+    a_ERI = torch.stack([addition.a_RI for addition in given]).to(x_SI.dtype)
+    b_EOR = torch.stack([addition.b_OR for addition in given]).to(x_SI.dtype)
+    low_SR = grouped_product(x_SI, ends_E, a_ERI)
+    return y_SO + given[0].scale * grouped_product(low_SR, ends_E, b_EOR)
 
 
 def grouped_product(rows_SI: Tensor, ends_E: Tensor, weight_EOI: Tensor) -> Tensor:

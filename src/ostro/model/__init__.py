@@ -4,7 +4,13 @@ from ostro.model.cache import PAGE_SLOTS, KVCache, PagedKVCache
 from ostro.model.mixtral import Mixtral
 from ostro.model.pack import Pack
 from ostro.model.router_record import LayerRouting, RouterRecord
-from ostro.model.step_options import RowOptions, StepOptions, row_options, step_options
+from ostro.model.step_options import (
+    RowOptions,
+    StepOptions,
+    WholeStep,
+    row_options,
+    step_options,
+)
 
 __all__ = [
     "PAGE_SLOTS",
@@ -16,6 +22,7 @@ __all__ = [
     "RouterRecord",
     "RowOptions",
     "StepOptions",
+    "WholeStep",
     "row_options",
     "step_options",
 ]

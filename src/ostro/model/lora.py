@@ -126,5 +126,7 @@ def by_adapter(
     """
     if adapters is None:
         return compute(slice(None), None)
+    if len(adapters.groups) == 1:  # All rows, in their order.
+        return compute(slice(None), adapters.groups[0][1])
     parts = [compute(rows, adapter) for rows, adapter in adapters.groups]
     return torch.cat(parts)[adapters.order_T]

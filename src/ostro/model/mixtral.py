@@ -84,9 +84,15 @@ class Mixtral(nn.Module):
             return self.packed.logits(x_TD)
         return self.kernels.linear(self._normed(x_TD), self.head()).float()
 
-    def hidden(self, tokens_T: Tensor, positions_T: Tensor, cache: KVCache) -> Tensor:
+    def hidden(
+        self,
+        tokens_T: Tensor,
+        positions_T: Tensor,
+        cache: KVCache,
+        options: StepOptions | None = None,
+    ) -> Tensor:
         """The rows ``[T, D]`` that the head reads: for losses that never hold all logits."""
-        return self._normed(self._stream(tokens_T, positions_T, cache, None))
+        return self._normed(self._stream(tokens_T, positions_T, cache, options))
 
     def head(self) -> Tensor:
         """The matrix ``[V, D]`` that turns rows into logits."""

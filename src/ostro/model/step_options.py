@@ -4,7 +4,7 @@
 requests of a step ask for. A step of which nobody asks anything has none, which costs nothing.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -80,6 +80,20 @@ class StepOptions:
             return None
         parts = [adapter.layers[layer].native_experts for adapter in self._adapted.adapters]
         return native_adapters(self._adapted.adapter_of_row_T, parts)
+
+
+class WholeStep(StepOptions):
+    """Options under which all rows of a step use one adapter, as in training."""
+
+    def __init__(self, layer: Callable[[int], LayerAdapter]) -> None:
+        """``layer`` gives what is added to a layer; it is asked at every step."""
+        super().__init__(None, None)
+        self._layer = layer
+
+    def adapters(self, layer: int) -> RowAdapters | None:
+        """One group, of all rows."""
+        none = torch.empty(0, dtype=torch.int64)
+        return RowAdapters([(none, self._layer(layer))], none)
 
 
 def step_options(

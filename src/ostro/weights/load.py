@@ -1,5 +1,7 @@
 """From a checkpoint to a model in memory."""
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor, nn
 
@@ -9,52 +11,61 @@ from ostro.runtime.progress import Progress
 from ostro.weights.checkpoint import Checkpoint, check_finite
 from ostro.weights.layouts import MODEL, Parts
 from ostro.weights.quantise import to_dense
+from ostro.weights.source import SlotSource
 
 
 def load_model(
-    checkpoint: Checkpoint,
+    source: SlotSource,
     kernels: Kernels,
     *,
     dtype: torch.dtype,
     device: torch.device,
     progress: Progress,
+    mapped: bool = True,
+    only: Callable[[str], bool] = lambda name: True,
 ) -> Mixtral:
     """Build the model and fill it.
 
-    A parameter that lies in the file as it is needed is mapped, not copied; the others are made
-    one at a time, so that the peak is the model plus what the system keeps of the file's pages.
+    A parameter that lies in a file as it is needed is mapped, not copied, unless ``mapped`` is
+    False, as for a model that will change; the others are made one at a time, so that the peak is
+    the model plus what the system keeps of the file's pages. Parameters of names that ``only``
+    refuses stay without numbers.
     """
     with torch.device("meta"):
-        model = Mixtral(checkpoint.geometry, kernels, dtype).requires_grad_(False)
+        model = Mixtral(source.geometry, kernels, dtype).requires_grad_(False)
     shapes = dict(model.named_parameters())
     total = sum(parameter.numel() for parameter in shapes.values())
-    with progress.task(f"loading {checkpoint.path.name}", total, "items") as advance:
-        for name, parts in MODEL.tensors(checkpoint.geometry).items():
+    name = source.path.name if isinstance(source, Checkpoint) else "the model"
+    with progress.task(f"loading {name}", total, "items") as advance:
+        for name, parts in MODEL.tensors(source.geometry).items():
+            if not only(name):
+                continue
             wanted = shapes[name]
-            tensor = _filled(checkpoint, parts, wanted)
-            check_finite(tensor, checkpoint.file_of(parts[0][0]))
+            own = _mapped(source, parts, wanted.dtype) if mapped else None
+            tensor = fill_parameter(source, parts, wanted) if own is None else own
+            check_finite(tensor, source.file_of(parts[0][0]))
             _assign(model, name, tensor.to(device))
             advance(wanted.numel())
     return model.eval()
 
 
-def _filled(checkpoint: Checkpoint, parts: Parts, wanted: Tensor) -> Tensor:
-    mapped = _mapped(checkpoint, parts, wanted.dtype)
-    if mapped is not None:
-        return mapped
+def fill_parameter(source: SlotSource, parts: Parts, wanted: Tensor) -> Tensor:
+    """One parameter's numbers, on the CPU, in the shape and dtype of ``wanted``."""
     tensor = torch.empty(wanted.shape, dtype=wanted.dtype, device="cpu")
     for slot, placement in parts:
         target = tensor[placement.index] if placement.index else tensor
-        to_dense(checkpoint.read(slot), wanted.dtype, out=target)
+        to_dense(source.read(slot), wanted.dtype, out=target)
     return tensor
 
 
-def _mapped(checkpoint: Checkpoint, parts: Parts, dtype: torch.dtype) -> Tensor | None:
+def _mapped(checkpoint: SlotSource, parts: Parts, dtype: torch.dtype) -> Tensor | None:
     """The stored tensor itself, if all the parts lie in it just as in the parameter."""
+    if not isinstance(checkpoint, Checkpoint):
+        return None
     for slot, placement in parts:
-        source = checkpoint.table[slot]
-        same = source.shape == placement.shape and source.index == placement.index
-        if not same or source.transposed or source.interleaved:
+        stored = checkpoint.table[slot]
+        same = stored.shape == placement.shape and stored.index == placement.index
+        if not same or stored.transposed or stored.interleaved:
             return None
     names = {checkpoint.table[slot].tensor for slot, _ in parts}
     if len(names) > 1:

@@ -1,0 +1,1 @@
+"""Data into weights: pretraining, fine-tuning, preference optimisation."""

@@ -1,0 +1,234 @@
+"""A run put together: from a recipe and places on disk to something that can be trained."""
+
+import math
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from ostro.config.recipe import Recipe, parse_recipe
+from ostro.config.strict_tables import flattened
+from ostro.data.dataset import Dataset, open_dataset
+from ostro.data.loader import Loader, LoaderOptions, ordered_samples
+from ostro.data.tokenizer_hash import tokenizer_hash
+from ostro.errors import OstroError
+from ostro.model import Mixtral, RouterRecord, WholeStep
+from ostro.runtime.progress import Progress
+from ostro.runtime.settings import parse_dtype
+from ostro.training.beginning import (
+    Places,
+    begin,
+    begin_frozen,
+    dense_parents_experts,
+    read_parent,
+)
+from ostro.training.checkpoints import Checkpoints
+from ostro.training.drift import RoutingDrift
+from ostro.training.language_task import LanguageTask
+from ostro.training.layers import prepare_layers
+from ostro.training.lora import LoRAParameters
+from ostro.training.master_weights import MasterWeights
+from ostro.training.optimizer import AdamW
+from ostro.training.preference_task import PreferenceTask
+from ostro.training.reference import (
+    Reference,
+    StoredReference,
+    WithoutAdapter,
+    compute_reference,
+    load_reference,
+    save_reference,
+)
+from ostro.training.router_health import RouterHealth
+from ostro.training.run import Parts, Run, resumable
+from ostro.training.step import Figures, Gradients, measure
+from ostro.training.task import Learner, Task
+from ostro.training.throughput import Throughput
+from ostro.weights.own_tokenizer import own_tokenizer
+
+_KINDS = {"pretrain": "documents", "sft": "conversations", "dpo": "preferences"}
+# What may change when a run goes on: nothing that its losses depend on.
+_FREE = ("log.", "validation.", "checkpoint.", "failure.", "device", "parallel.")
+
+
+def assemble(recipe: Recipe, places: Places, folder: Path, progress: Progress) -> Run:
+    """The run in ``folder``: a new one, or the one that is there, from its last checkpoint on.
+
+    A run of another recipe, another data set or another tokenizer is an OstroError.
+    """
+    checkpoints = Checkpoints(
+        folder / "checkpoints",
+        keep_last=recipe.checkpoint.keep_last,
+        keep_best=recipe.checkpoint.keep_best,
+    )
+    found = resumable(checkpoints)
+    state = None if found is None else found[1]
+    if state is not None:
+        check_same_run(recipe, state["recipe"], folder)
+    builder = _Builder(recipe, places, folder, progress)
+    run = Run(builder.parts(checkpoints, None if state is None else state["loader"]))
+    if found is not None:
+        run.resume(*found)
+    return run
+
+
+class _Builder:
+    def __init__(self, recipe: Recipe, places: Places, folder: Path, progress: Progress) -> None:
+        self._recipe, self._places = recipe, places
+        self._folder, self._progress = folder, progress
+        self._device = torch.device(recipe.device)
+        self._dtype = parse_dtype(recipe.precision.dtype)
+        self._options = LoaderOptions(
+            length=recipe.data.length,
+            batch=recipe.data.batch,
+            seed=recipe.seed,
+            packed=recipe.data.packed,
+        )
+
+    def parts(self, checkpoints: Checkpoints, loader_state: Mapping[str, Any] | None) -> Parts:
+        recipe = self._recipe
+        train, validation = self._datasets()
+        loader = Loader(train, self._options, state=loader_state)
+        learner, modules = self._learner()
+        model = learner.model
+        self._check_vocabulary(model, train)
+        weights = MasterWeights(modules, self._dtype)
+        make_task = self._tasks(learner)
+        task = make_task(train, "reference.npy")
+        parents = dense_parents_experts(recipe, self._places)
+        health = RouterHealth(model, learner.record, parents)
+        micro_batch = recipe.data.micro_batch
+        drift = self._drift(learner, train)
+        return Parts(
+            recipe=recipe,
+            folder=self._folder,
+            steps=total_steps(recipe, loader.samples_per_epoch),
+            loader=loader,
+            learner=learner,
+            weights=weights,
+            optimizer=AdamW(weights.named, recipe.optimizer),
+            gradients=Gradients(task, health, micro_batch=micro_batch, device=self._device),
+            health=health,
+            drift=drift,
+            throughput=Throughput(
+                model.geometry, self._dtype, self._device, frozen=recipe.lora.rank > 0
+            ),
+            checkpoints=checkpoints,
+            validate=self._validation(make_task, validation),
+            progress=self._progress,
+        )
+
+    def _learner(self) -> tuple[Learner, nn.Module]:
+        """The model, and the modules that hold what is trained."""
+        recipe = self._recipe
+        if not recipe.lora.rank:
+            model = begin(recipe, self._places, self._progress).to(self._device).requires_grad_()
+            prepare_layers(model, recipe.precision)
+            return Learner(model, RouterRecord(model)), nn.ModuleDict({"model": model})
+        model = begin_frozen(recipe, self._places, self._dtype, self._device, self._progress)
+        if not recipe.lora.quantised:  # Its layers are computed again as it is.
+            prepare_layers(model, recipe.precision)
+        adapter = LoRAParameters(model.geometry, recipe.lora, recipe.seed).to(self._device)
+        learner = Learner(model, RouterRecord(model), WholeStep(adapter.layer))
+        return learner, nn.ModuleDict({"model": model, "adapter": adapter})
+
+    def _datasets(self) -> tuple[Dataset, Dataset | None]:
+        folder = Path(self._recipe.data.folder).expanduser()
+        train = open_dataset(folder / "train")
+        wanted = _KINDS[self._recipe.task]
+        if train.kind != wanted:
+            raise OstroError(
+                f"{folder} holds {train.kind}, and {self._recipe.task} learns from {wanted}; "
+                f"run ostro data prepare --kind {wanted}"
+            )
+        has_validation = (folder / "validation").is_dir()
+        return train, open_dataset(folder / "validation") if has_validation else None
+
+    def _check_vocabulary(self, model: Mixtral, dataset: Dataset) -> None:
+        path = self._places.tokenizer
+        if tokenizer_hash(own_tokenizer(path).tokenizer) != dataset.tokenizer_hash:
+            raise OstroError(
+                f"{self._recipe.data.folder} was prepared with another tokenizer than that of "
+                f"{path}; prepare it again with --tokenizer {path}"
+            )
+        if model.geometry.vocab_size < dataset.vocab_size:
+            raise OstroError(
+                f"the data have {dataset.vocab_size} tokens and the model only "
+                f"{model.geometry.vocab_size}; raise model.geometry.vocab_size"
+            )
+
+    def _tasks(self, learner: Learner) -> Callable[[Dataset, str], Task]:
+        """Makes the recipe's task for a data set; a reference is kept under the given name."""
+        recipe = self._recipe
+        if recipe.task == "dpo":
+
+            def preference(dataset: Dataset, name: str) -> Task:
+                reference = self._reference(learner, dataset, name)
+                return PreferenceTask(learner, recipe.router, recipe.preference, reference)
+
+            return preference
+        parent = None
+        if self._places.parent is not None:
+            parent = read_parent(self._places.parent, self._dtype, self._device, self._progress)
+            if parent.geometry.vocab_size != learner.model.geometry.vocab_size:
+                raise OstroError("[distillation] parent reads another vocabulary than the model")
+        language = LanguageTask(learner, recipe.router, parent, recipe.distillation)
+        return lambda dataset, name: language
+
+    def _reference(self, learner: Learner, dataset: Dataset, name: str) -> Reference:
+        if self._recipe.preference.reference == "adapter_off":
+            return WithoutAdapter(learner)
+        path = self._folder / name
+        if not path.exists():
+            found = compute_reference(learner, dataset, self._options, self._progress)
+            save_reference(path, found)
+        return StoredReference(load_reference(path, dataset))
+
+    def _drift(self, learner: Learner, train: Dataset) -> RoutingDrift:
+        sample = next(iter(ordered_samples(train, self._options)))
+        drift = RoutingDrift(learner, sample.to(self._device))
+        drift.begin()
+        return drift
+
+    def _validation(
+        self, make_task: Callable[[Dataset, str], Task], dataset: Dataset | None
+    ) -> Callable[[], Figures]:
+        if dataset is None:
+            return dict
+        recipe = self._recipe
+        task = make_task(dataset, "validation-reference.npy")
+        samples = [
+            sample
+            for sample, _ in zip(
+                ordered_samples(dataset, self._options),
+                range(recipe.validation.samples),
+                strict=False,
+            )
+        ]
+        return lambda: measure(
+            task, samples, micro_batch=recipe.data.micro_batch, device=self._device
+        )
+
+
+def total_steps(recipe: Recipe, samples_per_epoch: int) -> int:
+    """How many optimizer steps the schedule means."""
+    if recipe.schedule.steps:
+        return recipe.schedule.steps
+    return math.ceil(recipe.schedule.epochs * samples_per_epoch / recipe.data.batch)
+
+
+def check_same_run(recipe: Recipe, stored: Mapping[str, Any], folder: Path) -> None:
+    """Refuse to go on with a recipe that would have led elsewhere from the beginning."""
+    before = flattened(parse_recipe(stored, recipe.task, f"the recipe stored in {folder}"))
+    now = flattened(recipe)
+    changed = [
+        f"{name} was {before.get(name)!r} and is {now.get(name)!r}"
+        for name in sorted({*before, *now})
+        if before.get(name) != now.get(name) and not name.startswith(_FREE)
+    ]
+    if changed:
+        raise OstroError(
+            f"{folder} holds a run of another recipe: {'; '.join(changed[:3])}. "
+            "Go on with its own, or give another --out"
+        )

@@ -1,0 +1,127 @@
+"""The model that a run begins with: read from a checkpoint, upcycled, or new."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from ostro.config import Geometry
+from ostro.config.recipe import Recipe
+from ostro.errors import OstroError
+from ostro.kernels.dispatch import training_kernels
+from ostro.model import Mixtral
+from ostro.runtime.progress import Progress, SilentProgress
+from ostro.training.quantised_base import quantised_model
+from ostro.weights.checkpoint import open_checkpoint
+from ostro.weights.load import load_model
+from ostro.weights.source import SlotSource
+from ostro.weights.upcycle import upcycle
+
+_INITIAL_STD = 0.02
+
+
+@dataclass(frozen=True)
+class Places:
+    """Where what a recipe names lies on this machine."""
+
+    model: Path | None
+    """None: the weights are new."""
+    tokenizer: Path
+    """The folder or file whose tokenizer goes into what is exported."""
+    parent: Path | None = None
+    """Of distillation."""
+
+
+def begin(recipe: Recipe, places: Places, progress: Progress) -> Mixtral:
+    """The whole model before its first step: float32, on the CPU, without gradients yet."""
+    if places.model is None:
+        assert recipe.model.geometry is not None
+        return new_model(recipe.model.geometry, recipe.seed)
+    return load_model(
+        _source(recipe, places.model),
+        training_kernels(),
+        dtype=torch.float32,
+        device=torch.device("cpu"),
+        progress=progress,
+        mapped=False,
+    )
+
+
+def begin_frozen(
+    recipe: Recipe, places: Places, dtype: torch.dtype, device: torch.device, progress: Progress
+) -> Mixtral:
+    """A model beside which an adapter is trained: as it is stored, or in the compute dtype."""
+    if places.model is None:
+        raise OstroError("[lora] adapts a model; name it in model.path")
+    source = _source(recipe, places.model)
+    if recipe.lora.quantised:
+        return quantised_model(source, dtype=dtype, device=device, progress=progress)
+    return load_model(source, training_kernels(), dtype=dtype, device=device, progress=progress)
+
+
+def starting_geometry(recipe: Recipe, places: Places) -> Geometry:
+    """The geometry of the model that a run begins with; its weights are not read."""
+    if places.model is None:
+        assert recipe.model.geometry is not None
+        return recipe.model.geometry
+    return _source(recipe, places.model).geometry
+
+
+def read_parent(
+    path: Path, dtype: torch.dtype, device: torch.device, progress: Progress
+) -> Mixtral:
+    """The model that is learned from; it stays as it is."""
+    checkpoint = open_checkpoint(path)
+    return load_model(checkpoint, training_kernels(), dtype=dtype, device=device, progress=progress)
+
+
+def dense_parents_experts(recipe: Recipe, places: Places) -> Mapping[str, Tensor]:
+    """The parameters of an upcycled model's experts as they were in its parent.
+
+    By name, without the axis of experts, in bfloat16; nothing where no model is upcycled.
+    """
+    if places.model is None or not recipe.model.experts:
+        return {}
+    parent = load_model(
+        open_checkpoint(places.model),
+        training_kernels(),
+        dtype=torch.bfloat16,
+        device=torch.device("cpu"),
+        progress=SilentProgress(),
+    )
+    names = {"gate_up_2FD": "gate_up_E2FD", "down_DF": "down_EDF"}
+    return {
+        f"layers.{index}.feed_forward.{names[name]}": parameter.detach()
+        for index, block in enumerate(parent.blocks())
+        for name, parameter in block.feed_forward.named_parameters()
+    }
+
+
+def new_model(geometry: Geometry, seed: int) -> Mixtral:
+    """New weights: norms of 1, all else normal with 0.02, cut at three times that.
+
+    The cut is OLMoE's, whose authors saw runs diverge without it (Muennighoff et al., 2024).
+    """
+    model = Mixtral(geometry, training_kernels(), torch.float32).requires_grad_(False)
+    generator = torch.Generator().manual_seed(seed)
+    for parameter in model.parameters():
+        if parameter.dim() == 1:
+            parameter.fill_(1.0)
+        else:
+            std = _INITIAL_STD
+            nn.init.trunc_normal_(parameter, 0, std, -3 * std, 3 * std, generator=generator)
+    return model
+
+
+def _source(recipe: Recipe, path: Path) -> SlotSource:
+    checkpoint = open_checkpoint(path)
+    wanted = recipe.model
+    if not wanted.experts:
+        return checkpoint
+    if wanted.experts < wanted.top_k:
+        raise OstroError(
+            f"[model] experts ({wanted.experts}) must be at least top_k ({wanted.top_k})"
+        )
+    return upcycle(checkpoint, num_experts=wanted.experts, top_k=wanted.top_k, seed=recipe.seed)

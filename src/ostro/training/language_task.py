@@ -1,0 +1,61 @@
+"""Learning the tokens that follow: pretraining and supervised fine-tuning."""
+
+import torch
+from torch import Tensor
+
+from ostro.config.recipe import Distillation, Router
+from ostro.data.batch import Sample
+from ostro.model import Mixtral
+from ostro.objectives.distillation import distillation
+from ostro.objectives.language import IGNORED, causal_lm
+from ostro.training.router_losses import RouterLosses
+from ostro.training.task import Counts, Learner, Part, hidden_rows
+
+
+class LanguageTask:
+    """Cross entropy of learned tokens, the router's losses, and a parent's probabilities."""
+
+    def __init__(
+        self,
+        learner: Learner,
+        router: Router,
+        parent: Mixtral | None = None,
+        recipe: Distillation | None = None,
+    ) -> None:
+        self._learner, self._router = learner, RouterLosses(learner.record, router)
+        self._parent, self._distillation = parent, recipe or Distillation()
+
+    def __call__(self, sample: Sample, whole: Counts) -> Part:
+        """Figures: ``lm`` in nats a token, ``parent`` likewise, and the router's."""
+        self._learner.record.start()
+        hidden_TD, head_VD = self._learner.hidden(sample), self._learner.model.head()
+        targets_T = targets(sample)
+        learned = max(whole.learned, 1)
+        language = causal_lm(hidden_TD, head_VD, targets_T).total / learned
+        figures = {"lm": language.detach()}
+        loss = language
+        if self._parent is not None:
+            kept = self._distillation.weight
+            parents = self._parents_loss(sample, hidden_TD, targets_T) / learned
+            figures["parent"] = parents.detach()
+            loss = (1 - kept) * language + kept * parents
+        loss = loss + self._router.add_to(figures, len(sample.tokens_T) / whole.rows)
+        return Part(loss, figures | {"loss": loss.detach()})
+
+    def _parents_loss(self, sample: Sample, hidden_TD: Tensor, targets_T: Tensor) -> Tensor:
+        assert self._parent is not None
+        with torch.no_grad():
+            parent_TP = hidden_rows(self._parent, sample)
+        return distillation(
+            hidden_TD,
+            self._learner.model.head(),
+            parent_TP,
+            self._parent.head(),
+            targets_T,
+            temperature=self._distillation.temperature,
+        ).total
+
+
+def targets(sample: Sample) -> Tensor:
+    """The token to be learned after each row, or ``IGNORED``."""
+    return sample.targets_T.masked_fill(~sample.learned_T, IGNORED)

@@ -1,0 +1,63 @@
+"""bfloat16 in the model, float32 in the optimizer (Micikevicius et al., 2018).
+
+An update is often smaller than what bfloat16 can add to a weight. So the optimizer changes float32
+weights, of which the model computes with rounded copies. Gradients are added up in float32 as well:
+over many micro-batches bfloat16 would lose the small ones.
+"""
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor, nn
+
+# The router stays exact (law 6): it is computed in float32, and so is its gradient.
+_EXACT = "router_ED"
+
+
+class MasterWeights:
+    """The float32 weights of a model's trained parameters."""
+
+    def __init__(self, model: nn.Module, dtype: torch.dtype) -> None:
+        """``model`` is in float32. With another ``dtype`` its parameters become copies in that."""
+        self._copies: list[tuple[nn.Parameter, nn.Parameter]] = []
+        self._masters: dict[str, nn.Parameter] = {}
+        for name, parameter in list(model.named_parameters()):
+            keeps = dtype == torch.float32 or name.endswith(_EXACT)
+            own = parameter if keeps else _replaced(model, name, dtype)
+            if parameter.requires_grad:
+                self._masters[name] = parameter
+                if own is not parameter:
+                    self._follow(own, parameter)
+
+    @property
+    def named(self) -> Mapping[str, nn.Parameter]:
+        """The weights that the optimizer changes, by the model's names; their gradients too."""
+        return self._masters
+
+    def publish(self) -> None:
+        """Round the weights as they are now into the model."""
+        with torch.no_grad():
+            for copy, master in self._copies:
+                copy.copy_(master)
+
+    def _follow(self, copy: nn.Parameter, master: nn.Parameter) -> None:
+        def add(copy: Tensor) -> None:
+            assert copy.grad is not None
+            if master.grad is None:
+                master.grad = copy.grad.float()
+            else:
+                master.grad += copy.grad
+            copy.grad = None
+
+        copy.register_post_accumulate_grad_hook(add)
+        self._copies.append((copy, master))
+
+
+def _replaced(model: nn.Module, name: str, dtype: torch.dtype) -> nn.Parameter:
+    """Put a copy in ``dtype`` into the place of the parameter ``name``."""
+    owner, _, leaf = name.rpartition(".")
+    module = model.get_submodule(owner)
+    old = getattr(module, leaf)
+    copy = nn.Parameter(old.detach().to(dtype), requires_grad=old.requires_grad)
+    setattr(module, leaf, copy)
+    return copy

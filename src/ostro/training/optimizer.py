@@ -1,0 +1,63 @@
+"""AdamW over named weights, whose state is named too."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ostro.config.recipe import Optimizer as OptimizerRecipe
+
+_MOMENTS = ("exp_avg", "exp_avg_sq")
+
+
+class AdamW:
+    """PyTorch's fused AdamW; matrices decay, norms do not."""
+
+    def __init__(self, weights: Mapping[str, nn.Parameter], recipe: OptimizerRecipe) -> None:
+        self._weights, self._recipe = weights, recipe
+        matrices = [weight for weight in weights.values() if weight.dim() > 1]
+        norms = [weight for weight in weights.values() if weight.dim() <= 1]
+        groups: list[dict[str, Any]] = [{"params": matrices}]
+        if norms:
+            groups.append({"params": norms, "weight_decay": 0.0})
+        self._optimizer = torch.optim.AdamW(
+            groups,
+            lr=recipe.lr,
+            betas=(recipe.beta1, recipe.beta2),
+            eps=recipe.eps,
+            weight_decay=recipe.weight_decay,
+            fused=True,
+        )
+        self._begin_state()
+
+    def clip(self) -> Tensor:
+        """The norm of all gradients, a scalar; they are scaled down to the recipe's if above it."""
+        bound = self._recipe.clip or float("inf")
+        return nn.utils.clip_grad_norm_(self._weights.values(), bound)
+
+    def step(self, share: float) -> None:
+        """Change the weights, at ``share`` of the highest learning rate."""
+        for group in self._optimizer.param_groups:
+            group["lr"] = self._recipe.lr * share
+        self._optimizer.step()
+
+    def forget_gradients(self) -> None:
+        """Before the next step's are added up."""
+        self._optimizer.zero_grad()
+
+    def tensors(self) -> dict[str, Tensor]:
+        """The state by name: two moments and the number of steps for each weight."""
+        return dict(self._named())
+
+    def _named(self) -> Iterator[tuple[str, Tensor]]:
+        for name, weight in self._weights.items():
+            for key, tensor in self._optimizer.state[weight].items():
+                yield f"optimizer.{name}.{key}", tensor
+
+    def _begin_state(self) -> None:
+        """What AdamW would make at its first step, so that there is something to load into."""
+        for weight in self._weights.values():
+            state = self._optimizer.state[weight]
+            state["step"] = torch.zeros((), device=weight.device)
+            state |= {key: torch.zeros_like(weight.detach()) for key in _MOMENTS}
