@@ -100,7 +100,8 @@ def test_a_missing_venv_module_names_the_package() -> None:
 
 def test_every_requirement_is_pinned_exactly_once() -> None:
     names = []
-    for file in ("build.txt", "chat.txt", "dev.txt", "pip.txt", "serve.txt", "tools.txt"):
+    files = ("build.txt", "chat.txt", "dev.txt", "pip.txt", "serve.txt", "tools.txt", "train.txt")
+    for file in files:
         for line in (ROOT / "requirements" / file).read_text().splitlines():
             if line and not line.startswith("#"):
                 name, _, version = line.partition("==")
@@ -130,8 +131,11 @@ def test_every_dependency_of_the_package_is_pinned_for_the_kind_that_needs_it() 
 
 
 def test_each_kind_of_installation_contains_the_smaller_ones() -> None:
-    chat, serve, dev = (set(install.KINDS[kind]) for kind in ("chat", "serve", "dev"))
+    chat, serve, train, dev = (
+        set(install.KINDS[kind]) for kind in ("chat", "serve", "train", "dev")
+    )
     assert chat < serve < dev
+    assert chat < train < dev
 
 
 @pytest.mark.parametrize(

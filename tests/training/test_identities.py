@@ -10,16 +10,17 @@ import torch
 from torch import nn
 
 from ostro.config import Geometry
-from ostro.config.recipe import Distillation, LoRA, Precision, Router, parse_recipe
+from ostro.config.recipe import Distillation, LoRA, Router, parse_recipe
 from ostro.data.batch import Sample, join, sequence_sample
+from ostro.kernels.dispatch import training_kernels
 from ostro.model import Mixtral, RouterRecord, WholeStep
 from ostro.objectives.router import balance_loss, z_loss
 from ostro.runtime.progress import SilentProgress
 from ostro.training.assembly import assemble
 from ostro.training.beginning import Places, begin, new_model, read_parent
 from ostro.training.language_task import LanguageTask
-from ostro.training.layers import prepare_layers
 from ostro.training.lora import LoRAParameters, lora_parameters
+from ostro.training.recompute import recompute_layers
 from ostro.training.router_health import RouterHealth
 from ostro.training.step import Gradients
 from ostro.training.task import Counts, Learner, count
@@ -92,18 +93,18 @@ def test_layers_computed_again_have_the_same_gradients() -> None:
     router = Router(balance=0.01, z=0.001)
     plain = _gradients(_model(), _samples(), micro_batch=4, router=router)
     model = _model()
-    prepare_layers(model, Precision(recompute=True))
+    recompute_layers(model)
     again = _gradients(model, _samples(), micro_batch=4, router=router)
     assert again[0] == plain[0]
     assert all(torch.equal(again[1][name], plain[1][name]) for name in plain[1])
 
 
 @pytest.mark.slow
-@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # torch's own, when it compiles.
-def test_compiled_layers_have_the_same_gradients() -> None:
+@pytest.mark.filterwarnings("ignore")  # torch's own, when it compiles.
+def test_compiled_kernels_have_the_same_gradients() -> None:
     plain = _gradients(_model(), _samples(), micro_batch=4)
-    model = _model()
-    prepare_layers(model, Precision(compile=True))
+    kernels = training_kernels(compiled=True)
+    model = new_model(Geometry(**GEOMETRY), 0, kernels).requires_grad_()
     _close(_gradients(model, _samples(), micro_batch=4), plain, 1e-4)
 
 

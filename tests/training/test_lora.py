@@ -132,7 +132,7 @@ def test_blocks_dequantised_layer_by_layer_are_the_dense_model(quantised: Path) 
     checkpoint = open_checkpoint(quantised)
     common = {"dtype": torch.float32, "device": CPU, "progress": SilentProgress()}
     dense = load_model(checkpoint, training_kernels(), **common)
-    layered = quantised_model(checkpoint, **common)
+    layered = quantised_model(checkpoint, training_kernels(), **common)
     held = sum(p.numel() for p in layered.parameters() if p.device.type != "meta")
     assert held < 0.5 * sum(p.numel() for p in dense.parameters())
     adapter = LoRAParameters(dense.geometry, LoRA(rank=2), 0)

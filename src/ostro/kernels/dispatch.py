@@ -1,8 +1,9 @@
 """Which implementation of each operation runs: one table, built once and given to the model."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+import torch
 from torch import Tensor
 
 from ostro.kernels.attention import Span, append_kv, paged_attention
@@ -48,6 +49,16 @@ def torch_kernels() -> Kernels:
     return Kernels(name="torch")
 
 
-def training_kernels() -> Kernels:
-    """PyTorch operations for many rows at a time, forward and backward."""
-    return Kernels(name="training", mix_experts=mix_experts_grouped)
+def training_kernels(*, compiled: bool = False) -> Kernels:
+    """PyTorch operations for many rows at a time, forward and backward.
+
+    ``compiled`` has torch.compile fuse those that only move numbers; products gain nothing by it.
+    """
+    kernels = Kernels(name="training", mix_experts=mix_experts_grouped)
+    if not compiled:
+        return kernels
+    return replace(
+        kernels,
+        rms_norm=torch.compile(rms_norm, dynamic=True),
+        rotate=torch.compile(rotate, dynamic=True),
+    )

@@ -27,11 +27,11 @@ from ostro.training.beginning import (
 from ostro.training.checkpoints import Checkpoints
 from ostro.training.drift import RoutingDrift
 from ostro.training.language_task import LanguageTask
-from ostro.training.layers import prepare_layers
 from ostro.training.lora import LoRAParameters
 from ostro.training.master_weights import MasterWeights
 from ostro.training.optimizer import AdamW
 from ostro.training.preference_task import PreferenceTask
+from ostro.training.recompute import recompute_layers
 from ostro.training.reference import (
     Reference,
     StoredReference,
@@ -124,11 +124,12 @@ class _Builder:
         recipe = self._recipe
         if not recipe.lora.rank:
             model = begin(recipe, self._places, self._progress).to(self._device).requires_grad_()
-            prepare_layers(model, recipe.precision)
+            if recipe.precision.recompute:
+                recompute_layers(model)
             return Learner(model, RouterRecord(model)), nn.ModuleDict({"model": model})
         model = begin_frozen(recipe, self._places, self._dtype, self._device, self._progress)
-        if not recipe.lora.quantised:  # Its layers are computed again as it is.
-            prepare_layers(model, recipe.precision)
+        if recipe.precision.recompute and not recipe.lora.quantised:
+            recompute_layers(model)
         adapter = LoRAParameters(model.geometry, recipe.lora, recipe.seed).to(self._device)
         learner = Learner(model, RouterRecord(model), WholeStep(adapter.layer))
         return learner, nn.ModuleDict({"model": model, "adapter": adapter})

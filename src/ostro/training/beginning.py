@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from ostro.config import Geometry
 from ostro.config.recipe import Recipe
 from ostro.errors import OstroError
-from ostro.kernels.dispatch import training_kernels
+from ostro.kernels.dispatch import Kernels, training_kernels
 from ostro.model import Mixtral
 from ostro.runtime.progress import Progress, SilentProgress
 from ostro.training.quantised_base import quantised_model
@@ -38,10 +38,10 @@ def begin(recipe: Recipe, places: Places, progress: Progress) -> Mixtral:
     """The whole model before its first step: float32, on the CPU, without gradients yet."""
     if places.model is None:
         assert recipe.model.geometry is not None
-        return new_model(recipe.model.geometry, recipe.seed)
+        return new_model(recipe.model.geometry, recipe.seed, _kernels(recipe))
     return load_model(
         _source(recipe, places.model),
-        training_kernels(),
+        _kernels(recipe),
         dtype=torch.float32,
         device=torch.device("cpu"),
         progress=progress,
@@ -55,10 +55,10 @@ def begin_frozen(
     """A model beside which an adapter is trained: as it is stored, or in the compute dtype."""
     if places.model is None:
         raise OstroError("[lora] adapts a model; name it in model.path")
-    source = _source(recipe, places.model)
+    source, kernels = _source(recipe, places.model), _kernels(recipe)
     if recipe.lora.quantised:
-        return quantised_model(source, dtype=dtype, device=device, progress=progress)
-    return load_model(source, training_kernels(), dtype=dtype, device=device, progress=progress)
+        return quantised_model(source, kernels, dtype=dtype, device=device, progress=progress)
+    return load_model(source, kernels, dtype=dtype, device=device, progress=progress)
 
 
 def starting_geometry(recipe: Recipe, places: Places) -> Geometry:
@@ -99,12 +99,13 @@ def dense_parents_experts(recipe: Recipe, places: Places) -> Mapping[str, Tensor
     }
 
 
-def new_model(geometry: Geometry, seed: int) -> Mixtral:
+def new_model(geometry: Geometry, seed: int, kernels: Kernels | None = None) -> Mixtral:
     """New weights: norms of 1, all else normal with 0.02, cut at three times that.
 
     The cut is OLMoE's, whose authors saw runs diverge without it (Muennighoff et al., 2024).
     """
-    model = Mixtral(geometry, training_kernels(), torch.float32).requires_grad_(False)
+    kernels = training_kernels() if kernels is None else kernels
+    model = Mixtral(geometry, kernels, torch.float32).requires_grad_(False)
     generator = torch.Generator().manual_seed(seed)
     for parameter in model.parameters():
         if parameter.dim() == 1:
@@ -113,6 +114,10 @@ def new_model(geometry: Geometry, seed: int) -> Mixtral:
             std = _INITIAL_STD
             nn.init.trunc_normal_(parameter, 0, std, -3 * std, 3 * std, generator=generator)
     return model
+
+
+def _kernels(recipe: Recipe) -> Kernels:
+    return training_kernels(compiled=recipe.precision.compile)
 
 
 def _source(recipe: Recipe, path: Path) -> SlotSource:

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
-from ostro.kernels.dispatch import training_kernels
+from ostro.kernels.dispatch import Kernels
 from ostro.model import Mixtral
 from ostro.model.mixtral import Block
 from ostro.runtime.progress import Progress
@@ -23,12 +23,17 @@ from ostro.weights.source import SlotSource
 
 
 def quantised_model(
-    source: SlotSource, *, dtype: torch.dtype, device: torch.device, progress: Progress
+    source: SlotSource,
+    kernels: Kernels,
+    *,
+    dtype: torch.dtype,
+    device: torch.device,
+    progress: Progress,
 ) -> Mixtral:
     """A frozen model whose layers keep no matrices; everything else is dense, in ``dtype``."""
     model = load_model(
         source,
-        training_kernels(),
+        kernels,
         dtype=dtype,
         device=device,
         progress=progress,

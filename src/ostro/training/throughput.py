@@ -10,8 +10,8 @@ from ostro.data.batch import Sample
 from ostro.runtime.memory import peak_resident_bytes
 
 _BACKWARD = 2  # Times the forward pass: gradients of the rows, and of the weights.
-_PROBE = 2048
-_PROBE_SECONDS = 0.2
+_PROBE = 1024
+_PROBE_SECONDS = 0.3
 
 
 class Throughput:
