@@ -20,10 +20,11 @@ from ostro.training.assembly import assemble
 from ostro.training.beginning import Places, begin, new_model, read_parent
 from ostro.training.language_task import LanguageTask
 from ostro.training.lora import LoRAParameters, lora_parameters
+from ostro.training.ranks import Ranks
 from ostro.training.recompute import recompute_layers
 from ostro.training.router_health import RouterHealth
 from ostro.training.step import Gradients
-from ostro.training.task import Counts, Learner, count
+from ostro.training.task import Counts, Learner, Root, count
 from tiny import save_tiny
 from tiny_runs import GEOMETRY, save_data, tiny_recipe
 
@@ -52,10 +53,10 @@ def _gradients(
     router: Router = Router(),  # noqa: B008
 ) -> tuple[float, dict[str, torch.Tensor]]:
     model.zero_grad()
-    record = RouterRecord(model)
-    task = LanguageTask(Learner(model, record), router)
-    health = RouterHealth(model, record, {})
-    figures, _ = Gradients(task, health, micro_batch=micro_batch, device=CPU)(samples)
+    learner = Learner(Root(model), RouterRecord(model))
+    task, ranks = LanguageTask(learner, router), Ranks()
+    health = RouterHealth(learner, ranks, {})
+    figures, _ = Gradients(learner, task, health, ranks, micro_batch=micro_batch)(samples)
     return figures["loss"], {n: p.grad.clone() for n, p in model.named_parameters()}
 
 
@@ -115,7 +116,7 @@ def test_every_layers_router_gets_the_balance_losss_gradient_in_its_size() -> No
     without = _gradients(_model(), samples, micro_batch=1)[1]
     model = _model()
     record = RouterRecord(model)
-    Learner(model, record).hidden(samples[0])
+    Learner(Root(model), record).hidden(samples[0])
     losses = [balance_loss(layer.logits_TE, layer.experts_TK) for layer in record.layers]
     parameters = dict(model.named_parameters())
     expected = torch.autograd.grad(
@@ -136,7 +137,7 @@ def test_the_z_loss_reaches_every_router_too() -> None:
     without = _gradients(_model(), samples, micro_batch=1)
     model = _model()
     record = RouterRecord(model)
-    Learner(model, record).hidden(samples[0])
+    Learner(Root(model), record).hidden(samples[0])
     z = torch.stack([z_loss(layer.logits_TE) for layer in record.layers]).mean().item()
     assert with_it[0] - without[0] == pytest.approx(z, rel=1e-4)
     for name in with_it[1]:
@@ -162,14 +163,14 @@ def test_an_upcycled_model_is_its_parent_and_stands_still_where_only_that_is_ask
     parent = read_parent(folder, torch.float32, CPU, SilentProgress())
     record = RouterRecord(model)
     distilled = LanguageTask(
-        Learner(model, record), Router(), parent, Distillation(parent="p", weight=1.0)
+        Learner(Root(model), record), Router(), parent, Distillation(parent="p", weight=1.0)
     )
     sample = join(_samples())
     part = distilled(sample, count([sample]))
     assert part.figures["parent"].item() == pytest.approx(0.0, abs=1e-6)
     assert part.figures["lm"].item() > 1
     # The experts agree, and their weights sum to 1: the tokens say nothing to the router.
-    plain = LanguageTask(Learner(model, record), Router())
+    plain = LanguageTask(Learner(Root(model), record), Router())
     model.zero_grad()
     plain(sample, count([sample])).loss.backward()
     for block in model.blocks():
@@ -183,7 +184,7 @@ def test_an_upcycled_model_is_its_parent_and_stands_still_where_only_that_is_ask
 def test_distillation_may_be_mixed_in() -> None:
     model, parent, sample = _model(0), _model(1), join(_samples())
     whole = count([sample])
-    learner = Learner(model, RouterRecord(model))
+    learner = Learner(Root(model), RouterRecord(model))
 
     def figures(weight: float) -> dict[str, float]:
         task = LanguageTask(learner, Router(), parent, Distillation(parent="p", weight=weight))
@@ -198,7 +199,7 @@ def test_distillation_may_be_mixed_in() -> None:
 def test_an_untrained_adapter_changes_nothing() -> None:
     model, sample = _model(), join(_samples())
     adapter = LoRAParameters(model.geometry, LoRA(rank=4), seed=3)
-    learner = Learner(model, RouterRecord(model), WholeStep(adapter.layer))
+    learner = Learner(Root(model), RouterRecord(model), WholeStep(adapter.layer))
     torch.testing.assert_close(
         learner.hidden(sample), learner.hidden(sample, without_adapter=True), rtol=1e-6, atol=1e-6
     )

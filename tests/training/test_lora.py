@@ -22,7 +22,7 @@ from ostro.training.lora import LoRAParameters
 from ostro.training.quantised_base import quantised_model
 from ostro.training.reference import answer_logprobs
 from ostro.training.run import Run
-from ostro.training.task import Learner
+from ostro.training.task import Learner, Root
 from ostro.weights.adapters import read_adapter
 from ostro.weights.checkpoint import open_checkpoint
 from ostro.weights.load import load_model
@@ -143,7 +143,7 @@ def test_blocks_dequantised_layer_by_layer_are_the_dense_model(quantised: Path) 
     results = []
     for model in (dense, layered):
         adapter.zero_grad()
-        learner = Learner(model, RouterRecord(model), WholeStep(adapter.layer))
+        learner = Learner(Root(model), RouterRecord(model), WholeStep(adapter.layer))
         logprobs, _ = answer_logprobs(learner, sample)
         logprobs.sum().backward()
         results.append([logprobs, *(p.grad for p in adapter.parameters())])
@@ -174,7 +174,7 @@ def test_merging_gives_the_logits_of_the_adapter_on_the_dequantised_base(
     )
     sample = join(_samples())
     own = run.learner.hidden(sample) @ run.learner.model.head().T
-    learner = Learner(merged, RouterRecord(merged))
+    learner = Learner(Root(merged), RouterRecord(merged))
     torch.testing.assert_close(learner.hidden(sample) @ merged.head().T, own, rtol=1e-4, atol=1e-4)
 
 

@@ -16,7 +16,7 @@ from ostro.runtime.progress import SilentProgress
 from ostro.training.language_task import LanguageTask
 from ostro.training.preference_task import PreferenceTask
 from ostro.training.reference import StoredReference, answer_logprobs
-from ostro.training.task import Learner, count
+from ostro.training.task import Learner, Root, count
 from ostro.weights.checkpoint import open_checkpoint
 from ostro.weights.load import load_model
 from tiny import tiny_transformers_model
@@ -57,7 +57,7 @@ def _learner(reference: Any, folder: Path) -> Learner:
         progress=SilentProgress(),
         mapped=False,
     ).requires_grad_()
-    return Learner(model, RouterRecord(model))
+    return Learner(Root(model), RouterRecord(model))
 
 
 def _compare_gradients(model: Mixtral, reference: Any) -> None:

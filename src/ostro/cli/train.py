@@ -1,5 +1,6 @@
 """``ostro train``: recipes into runs, and runs into checkpoints."""
 
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -15,27 +16,47 @@ from ostro.engine.load import locate
 from ostro.errors import OstroError
 from ostro.runtime.environment import Environment
 from ostro.runtime.files import file_lock
-from ostro.runtime.progress import Progress, TerminalProgress
+from ostro.runtime.progress import Progress, SilentProgress, TerminalProgress
 from ostro.runtime.settings import choose_settings
 from ostro.training.assembly import assemble
 from ostro.training.beginning import Places, starting_geometry
 from ostro.training.export import export, export_adapter
+from ostro.training.ranks import Ranks, joined_ranks
+from ostro.training.run import Ended
 
 _SIGNALLED = 128  # And the number of the signal, as shells count.
 
 
 def run(task: Task, path: Path, out: Path, changes: list[str], threads: int | None) -> None:
     """Train by the recipe in ``path`` until its schedule ends, or a signal comes."""
-    recipe, progress = read_recipe(path, task, changes), TerminalProgress()
-    environment = Environment.read()
+    recipe, environment = read_recipe(path, task, changes), Environment.read()
     choose_settings(device=recipe.device, threads=threads or environment.threads)
-    note(f"{task} by {path.name}, and what is not the default:")
-    for name, value in differences(recipe).items():
-        note(f"  {name} = {value}")
-    with file_lock(out / ".lock", waiting_for=f"training in {out}", timeout=1):
-        training = assemble(recipe, _places(recipe, environment, progress), out, progress)
-        note(training.describe())
-        ended = training.train()
+    with joined_ranks(recipe, environment.launch) as ranks:
+        # One rank speaks for all.
+        progress: Progress = TerminalProgress() if ranks.is_first else SilentProgress()
+        progress.note(f"{task} by {path.name}, and what is not the default:")
+        for name, value in differences(recipe).items():
+            progress.note(f"  {name} = {value}")
+        with _only_run_in(out) if ranks.is_first else nullcontext():
+            places = _places(recipe, environment, progress)
+            ended = _train(recipe, places, out, progress, ranks)
+        if ranks.is_first:
+            _tell(ended)
+    if ended.signal:
+        raise typer.Exit(_SIGNALLED + ended.signal)
+
+
+def _train(recipe: Recipe, places: Places, out: Path, progress: Progress, ranks: Ranks) -> Ended:
+    training = assemble(recipe, places, out, progress, ranks)
+    progress.note(training.describe())
+    return training.train()
+
+
+def _only_run_in(out: Path) -> AbstractContextManager[None]:
+    return file_lock(out / ".lock", waiting_for=f"training in {out}", timeout=1)
+
+
+def _tell(ended: Ended) -> None:
     print_rows(
         [
             ("step", str(ended.step)),
@@ -45,7 +66,6 @@ def run(task: Task, path: Path, out: Path, changes: list[str], threads: int | No
     )
     if ended.signal:
         note("ostro: stopped; the same command goes on from here")
-        raise typer.Exit(_SIGNALLED + ended.signal)
 
 
 @dataclass(frozen=True)

@@ -266,9 +266,8 @@ class Parallel:
     """``[parallel]``: how the ranks of ``torchrun`` share the model."""
 
     experts: int = 1
-    """Ranks that share out the experts; the tokens travel to them."""
-    shard: bool = True
-    """Whether parameters, gradients and moments are spread over the ranks (FSDP2)."""
+    """Ranks that share out the experts; the tokens travel to them. Parameters, gradients and
+    moments are spread over all ranks in any case (FSDP2)."""
 
     def __post_init__(self) -> None:
         _at_least("[parallel] experts", self.experts, 1)

@@ -12,6 +12,18 @@ from ostro.errors import OstroError
 DEFAULT_HUB = "https://huggingface.co"
 
 
+@dataclass(frozen=True)
+class Launch:
+    """What ``torchrun`` tells each process that it starts."""
+
+    rank: int
+    """``RANK``: this process's number among all."""
+    ranks: int
+    """``WORLD_SIZE``: how many there are."""
+    local_rank: int
+    """``LOCAL_RANK``: its number on this machine."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Environment:
     """What ostro takes from the environment."""
@@ -28,6 +40,8 @@ class Environment:
     """``OSTRO_THREADS``: compute threads; unset means every core this process may use."""
     pip_args: tuple[str, ...] = ()
     """``PIP_ARGS``: extra arguments for pip where it fetches something for ostro."""
+    launch: Launch | None = None
+    """None unless ``torchrun`` started this process."""
 
     @property
     def models(self) -> Path:
@@ -58,12 +72,20 @@ class Environment:
             memory=env.get("OSTRO_MEMORY") or None,
             threads=int(threads) if threads else None,
             pip_args=_words("PIP_ARGS", env.get("PIP_ARGS", "")),
+            launch=_launch(env),
         )
 
 
 def process_variables() -> dict[str, str]:
     """A copy of this process's variables, for those of a child to start from."""
     return dict(os.environ)
+
+
+def _launch(env: Mapping[str, str]) -> Launch | None:
+    values = [env.get(name, "") for name in ("RANK", "WORLD_SIZE", "LOCAL_RANK")]
+    if not all(value.isdecimal() for value in values):
+        return None
+    return Launch(*map(int, values))
 
 
 def _words(name: str, value: str) -> tuple[str, ...]:

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
 
 from ostro.config.recipe import Recipe, parse_recipe
 from ostro.config.strict_tables import flattened
@@ -24,6 +23,7 @@ from ostro.training.beginning import (
     dense_parents_experts,
     read_parent,
 )
+from ostro.training.checkpoint_ranks import on_first_rank
 from ostro.training.checkpoints import Checkpoints
 from ostro.training.drift import RoutingDrift
 from ostro.training.language_task import LanguageTask
@@ -31,6 +31,7 @@ from ostro.training.lora import LoRAParameters
 from ostro.training.master_weights import MasterWeights
 from ostro.training.optimizer import AdamW
 from ostro.training.preference_task import PreferenceTask
+from ostro.training.ranks import Ranks
 from ostro.training.recompute import recompute_layers
 from ostro.training.reference import (
     Reference,
@@ -42,8 +43,9 @@ from ostro.training.reference import (
 )
 from ostro.training.router_health import RouterHealth
 from ostro.training.run import Parts, Run, resumable
+from ostro.training.sharding import ShardedWeights, shard
 from ostro.training.step import Figures, Gradients, measure
-from ostro.training.task import Learner, Task
+from ostro.training.task import Learner, Root, Task
 from ostro.training.throughput import Throughput
 from ostro.weights.own_tokenizer import own_tokenizer
 
@@ -52,10 +54,17 @@ _KINDS = {"pretrain": "documents", "sft": "conversations", "dpo": "preferences"}
 _FREE = ("log.", "validation.", "checkpoint.", "failure.", "device", "parallel.")
 
 
-def assemble(recipe: Recipe, places: Places, folder: Path, progress: Progress) -> Run:
+def assemble(
+    recipe: Recipe,
+    places: Places,
+    folder: Path,
+    progress: Progress,
+    ranks: Ranks | None = None,
+) -> Run:
     """The run in ``folder``: a new one, or the one that is there, from its last checkpoint on.
 
-    A run of another recipe, another data set or another tokenizer is an OstroError.
+    All ranks call this alike; None: this process is alone. A run of another recipe, another data
+    set or another tokenizer is an OstroError.
     """
     checkpoints = Checkpoints(
         folder / "checkpoints",
@@ -66,7 +75,8 @@ def assemble(recipe: Recipe, places: Places, folder: Path, progress: Progress) -
     state = None if found is None else found[1]
     if state is not None:
         check_same_run(recipe, state["recipe"], folder)
-    builder = _Builder(recipe, places, folder, progress)
+    ranks = Ranks(device=torch.device(recipe.device)) if ranks is None else ranks
+    builder = _Builder(recipe, places, folder, progress, ranks)
     run = Run(builder.parts(checkpoints, None if state is None else state["loader"]))
     if found is not None:
         run.resume(*found)
@@ -74,10 +84,12 @@ def assemble(recipe: Recipe, places: Places, folder: Path, progress: Progress) -
 
 
 class _Builder:
-    def __init__(self, recipe: Recipe, places: Places, folder: Path, progress: Progress) -> None:
-        self._recipe, self._places = recipe, places
+    def __init__(
+        self, recipe: Recipe, places: Places, folder: Path, progress: Progress, ranks: Ranks
+    ) -> None:
+        self._recipe, self._places, self._ranks = recipe, places, ranks
         self._folder, self._progress = folder, progress
-        self._device = torch.device(recipe.device)
+        self._device = ranks.device
         self._dtype = parse_dtype(recipe.precision.dtype)
         self._options = LoaderOptions(
             length=recipe.data.length,
@@ -89,50 +101,60 @@ class _Builder:
     def parts(self, checkpoints: Checkpoints, loader_state: Mapping[str, Any] | None) -> Parts:
         recipe = self._recipe
         train, validation = self._datasets()
-        loader = Loader(train, self._options, state=loader_state)
-        learner, modules = self._learner()
-        model = learner.model
-        self._check_vocabulary(model, train)
-        weights = MasterWeights(modules, self._dtype)
+        ranks = self._ranks
+        loader = Loader(
+            train, self._options, rank=ranks.rank, ranks=ranks.count, state=loader_state
+        )
+        learner = self._learner()
+        self._check_vocabulary(learner.model, train)
+        weights = self._weights(learner)
         make_task = self._tasks(learner)
         task = make_task(train, "reference.npy")
         parents = dense_parents_experts(recipe, self._places)
-        health = RouterHealth(model, learner.record, parents)
+        health = RouterHealth(learner, ranks, parents)
         micro_batch = recipe.data.micro_batch
         drift = self._drift(learner, train)
         return Parts(
             recipe=recipe,
             folder=self._folder,
+            ranks=ranks,
             steps=total_steps(recipe, loader.samples_per_epoch),
             loader=loader,
             learner=learner,
             weights=weights,
             optimizer=AdamW(weights.named, recipe.optimizer),
-            gradients=Gradients(task, health, micro_batch=micro_batch, device=self._device),
+            gradients=Gradients(learner, task, health, ranks, micro_batch=micro_batch),
             health=health,
             drift=drift,
             throughput=Throughput(
-                model.geometry, self._dtype, self._device, frozen=recipe.lora.rank > 0
+                learner.model.geometry, self._dtype, ranks, frozen=recipe.lora.rank > 0
             ),
             checkpoints=checkpoints,
-            validate=self._validation(make_task, validation),
+            validate=self._validation(learner, make_task, validation),
             progress=self._progress,
         )
 
-    def _learner(self) -> tuple[Learner, nn.Module]:
-        """The model, and the modules that hold what is trained."""
+    def _learner(self) -> Learner:
         recipe = self._recipe
-        if not recipe.lora.rank:
+        adapter = None
+        if recipe.lora.rank:
+            model = begin_frozen(recipe, self._places, self._dtype, self._device, self._progress)
+            adapter = LoRAParameters(model.geometry, recipe.lora, recipe.seed).to(self._device)
+        else:
             model = begin(recipe, self._places, self._progress).to(self._device).requires_grad_()
-            if recipe.precision.recompute:
-                recompute_layers(model)
-            return Learner(model, RouterRecord(model)), nn.ModuleDict({"model": model})
-        model = begin_frozen(recipe, self._places, self._dtype, self._device, self._progress)
         if recipe.precision.recompute and not recipe.lora.quantised:
             recompute_layers(model)
-        adapter = LoRAParameters(model.geometry, recipe.lora, recipe.seed).to(self._device)
-        learner = Learner(model, RouterRecord(model), WholeStep(adapter.layer))
-        return learner, nn.ModuleDict({"model": model, "adapter": adapter})
+        options = None if adapter is None else WholeStep(adapter.layer)
+        return Learner(Root(model, adapter), RouterRecord(model), options)
+
+    def _weights(self, learner: Learner) -> MasterWeights | ShardedWeights:
+        """What is trained, spread over the ranks if there are several."""
+        if self._ranks.count == 1 or learner.adapter is not None:
+            if self._recipe.parallel.experts > 1:
+                raise OstroError("[parallel] experts can't be shared out beside an adapter")
+            return MasterWeights(learner.root, self._dtype, self._ranks)
+        shard(learner.root, learner.model, self._ranks, self._dtype)
+        return ShardedWeights(learner.root)
 
     def _datasets(self) -> tuple[Dataset, Dataset | None]:
         folder = Path(self._recipe.data.folder).expanduser()
@@ -182,8 +204,8 @@ class _Builder:
             return WithoutAdapter(learner)
         path = self._folder / name
         if not path.exists():
-            found = compute_reference(learner, dataset, self._options, self._progress)
-            save_reference(path, found)
+            found = compute_reference(learner, dataset, self._options, self._device, self._progress)
+            on_first_rank(lambda: save_reference(path, found))
         return StoredReference(load_reference(path, dataset))
 
     def _drift(self, learner: Learner, train: Dataset) -> RoutingDrift:
@@ -193,7 +215,10 @@ class _Builder:
         return drift
 
     def _validation(
-        self, make_task: Callable[[Dataset, str], Task], dataset: Dataset | None
+        self,
+        learner: Learner,
+        make_task: Callable[[Dataset, str], Task],
+        dataset: Dataset | None,
     ) -> Callable[[], Figures]:
         if dataset is None:
             return dict
@@ -208,7 +233,11 @@ class _Builder:
             )
         ]
         return lambda: measure(
-            task, samples, micro_batch=recipe.data.micro_batch, device=self._device
+            learner,
+            task,
+            samples,
+            micro_batch=recipe.data.micro_batch,
+            device=self._device,
         )
 
 

@@ -49,7 +49,7 @@ class RoutingDrift:
     @torch.no_grad()
     def _logits(self) -> list[Tensor]:
         self._learner.record.start()
-        self._learner.hidden(self._probe)
+        self._learner.root(self._learner.hidden, self._probe)
         logits = [layer.logits_TE for layer in self._learner.record.layers]
         self._learner.record.start()
         return logits

@@ -60,9 +60,11 @@ class Watch:
             )
 
 
-def save_batch(folder: Path, step: int, samples: Sequence[Sample], problem: str) -> Path:
-    """Keep the samples of a step as NumPy arrays in a folder of their own, which is given."""
-    target = folder / f"step-{step:08d}"
+def save_batch(
+    folder: Path, step: int, samples: Sequence[Sample], problem: str, *, rank: int = 0
+) -> Path:
+    """Keep a rank's samples of a step as NumPy arrays in a folder of their own, which is given."""
+    target = folder / (f"step-{step:08d}" + (f"-rank-{rank}" if rank else ""))
     if target.exists():  # A resumed run came here again.
         return target
     arrays = {

@@ -16,6 +16,28 @@ class _Board(Protocol):
     def close(self) -> None: ...
 
 
+class Log(Protocol):
+    """Takes the lines of a run."""
+
+    def write(self, line: Mapping[str, Any]) -> None:
+        """One line with ``step`` and whatever there is to say."""
+        ...
+
+    def close(self) -> None:
+        """Nothing more will be written."""
+        ...
+
+
+class SilentLog:
+    """Of a rank that another one speaks for."""
+
+    def write(self, line: Mapping[str, Any]) -> None:
+        """Nothing."""
+
+    def close(self) -> None:
+        """Nothing."""
+
+
 class RunLog:
     """``log.jsonl`` in a run's folder, each line about one step."""
 

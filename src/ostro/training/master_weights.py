@@ -8,7 +8,10 @@ over many micro-batches bfloat16 would lose the small ones.
 from collections.abc import Mapping
 
 import torch
+import torch.distributed as dist
 from torch import Tensor, nn
+
+from ostro.training.ranks import Ranks
 
 # The router stays exact (law 6): it is computed in float32, and so is its gradient.
 _EXACT = "router_ED"
@@ -17,8 +20,12 @@ _EXACT = "router_ED"
 class MasterWeights:
     """The float32 weights of a model's trained parameters."""
 
-    def __init__(self, model: nn.Module, dtype: torch.dtype) -> None:
-        """``model`` is in float32. With another ``dtype`` its parameters become copies in that."""
+    def __init__(self, model: nn.Module, dtype: torch.dtype, ranks: Ranks) -> None:
+        """``model`` is in float32, and the same on all ranks.
+
+        With another ``dtype`` its parameters become copies in that.
+        """
+        self._ranks = ranks
         self._copies: list[tuple[nn.Parameter, nn.Parameter]] = []
         self._masters: dict[str, nn.Parameter] = {}
         for name, parameter in list(model.named_parameters()):
@@ -33,6 +40,14 @@ class MasterWeights:
     def named(self) -> Mapping[str, nn.Parameter]:
         """The weights that the optimizer changes, by the model's names; their gradients too."""
         return self._masters
+
+    def finish_gradients(self) -> Tensor:
+        """Sum the gradients over the ranks, and give the norm of all, a scalar."""
+        gradients = [weight.grad for weight in self._masters.values() if weight.grad is not None]
+        if self._ranks.count > 1:
+            for gradient in gradients:
+                dist.all_reduce(gradient)
+        return nn.utils.get_total_norm(gradients)
 
     def publish(self) -> None:
         """Round the weights as they are now into the model."""

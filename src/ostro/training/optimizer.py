@@ -5,6 +5,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.distributed.tensor import DTensor
 
 from ostro.config.recipe import Optimizer as OptimizerRecipe
 
@@ -16,25 +17,30 @@ class AdamW:
 
     def __init__(self, weights: Mapping[str, nn.Parameter], recipe: OptimizerRecipe) -> None:
         self._weights, self._recipe = weights, recipe
-        matrices = [weight for weight in weights.values() if weight.dim() > 1]
-        norms = [weight for weight in weights.values() if weight.dim() <= 1]
-        groups: list[dict[str, Any]] = [{"params": matrices}]
-        if norms:
-            groups.append({"params": norms, "weight_decay": 0.0})
+        groups: dict[tuple[Any, bool], list[nn.Parameter]] = {}
+        for weight in weights.values():
+            # One call changes a whole group, all of which must be spread over ranks alike.
+            mesh = weight.device_mesh if isinstance(weight, DTensor) else None
+            groups.setdefault((mesh, weight.dim() > 1), []).append(weight)
         self._optimizer = torch.optim.AdamW(
-            groups,
+            [
+                {"params": group, "weight_decay": recipe.weight_decay if is_matrix else 0.0}
+                for (_, is_matrix), group in groups.items()
+            ],
             lr=recipe.lr,
             betas=(recipe.beta1, recipe.beta2),
             eps=recipe.eps,
-            weight_decay=recipe.weight_decay,
             fused=True,
         )
         self._begin_state()
 
-    def clip(self) -> Tensor:
-        """The norm of all gradients, a scalar; they are scaled down to the recipe's if above it."""
-        bound = self._recipe.clip or float("inf")
-        return nn.utils.clip_grad_norm_(self._weights.values(), bound)
+    def clip(self, norm: float) -> None:
+        """Scale the gradients, whose norm this is, down to the recipe's if it is above that."""
+        bound = self._recipe.clip
+        if bound and norm > bound:
+            for weight in self._weights.values():
+                if weight.grad is not None:
+                    weight.grad.mul_(bound / norm)
 
     def step(self, share: float) -> None:
         """Change the weights, at ``share`` of the highest learning rate."""

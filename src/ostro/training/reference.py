@@ -6,6 +6,7 @@ it are the reference, at the price of one more forward pass a step.
 """
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -49,6 +50,7 @@ class WithoutAdapter:
 
     def __call__(self, sample: Sample) -> Tensor:
         """One more forward pass."""
+        # Called by the task, which is within the root already.
         with torch.no_grad():
             return answer_logprobs(self._learner, sample, without_adapter=True)[0]
 
@@ -68,14 +70,18 @@ class StoredReference:
 
 
 def compute_reference(
-    learner: Learner, dataset: Dataset, options: LoaderOptions, progress: Progress
+    learner: Learner,
+    dataset: Dataset,
+    options: LoaderOptions,
+    device: torch.device,
+    progress: Progress,
 ) -> Tensor:
     """The log probabilities ``[S]`` of all the sequences of a data set that samples have."""
+    compute = partial(answer_logprobs, learner, without_adapter=True)
     logprobs_S = torch.full((len(dataset.lengths),), torch.nan, dtype=torch.float32)
-    device = learner.model.device
     with progress.task("reference", len(dataset.lengths), "items") as advance, torch.no_grad():
         for sample in ordered_samples(dataset, options):
-            found_N, _ = answer_logprobs(learner, sample.to(device), without_adapter=True)
+            found_N, _ = learner.root(compute, sample.to(device))
             logprobs_S[list(sample.numbers)] = found_N.cpu().float()
             advance(len(sample.numbers))
     return logprobs_S

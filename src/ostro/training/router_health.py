@@ -9,16 +9,19 @@ from collections.abc import Mapping
 
 import torch
 from torch import Tensor
+from torch.distributed.tensor import DTensor
 
-from ostro.model import Mixtral, RouterRecord
+from ostro.training.ranks import Ranks
+from ostro.training.task import Learner
 
 
 class RouterHealth:
     """Load, entropy, overload and dead experts of every layer, and how far experts have come."""
 
-    def __init__(self, model: Mixtral, record: RouterRecord, parents: Mapping[str, Tensor]) -> None:
+    def __init__(self, learner: Learner, ranks: Ranks, parents: Mapping[str, Tensor]) -> None:
         """``parents`` are the dense model's matrices that experts began as; none: not upcycled."""
-        self._model, self._record, self._parents = model, record, parents
+        self._model, self._record = learner.model, learner.record
+        self._ranks, self._parents = ranks, parents
         self._counts_LE: Tensor | None = None
         self._entropy_L: Tensor | None = None
         self._rows = 0
@@ -48,13 +51,16 @@ class RouterHealth:
         """
         if self._counts_LE is None or self._entropy_L is None:
             return {}
-        load_LE = self._counts_LE / self._counts_LE.sum(1, keepdim=True)
+        counts_LE = self._ranks.sum_tensor(self._counts_LE)
+        entropy_L = self._ranks.sum_tensor(self._entropy_L)
+        rows = self._ranks.sum({"rows": self._rows})["rows"]
+        load_LE = counts_LE / counts_LE.sum(1, keepdim=True)
         experts = load_LE.shape[1]
         found: dict[str, list[float] | list[list[float]]] = {
             "load": _rounded(load_LE),
-            "entropy": _rounded(self._entropy_L / (self._rows * math.log(max(experts, 2)))),
+            "entropy": _rounded(entropy_L / (rows * math.log(max(experts, 2)))),
             "overload": _rounded(load_LE.max(1).values * experts),
-            "dead": (self._counts_LE == 0).sum(1).tolist(),
+            "dead": (counts_LE == 0).sum(1).tolist(),
         }
         if self._parents:
             found["distance"] = self._distances()
@@ -66,14 +72,20 @@ class RouterHealth:
         found: list[float] = []
         for index, block in enumerate(self._model.blocks()):
             pairs = [
-                (own.float(), self._parents[f"layers.{index}.feed_forward.{name}"].to(own).float())
+                (_whole(own), self._parents[f"layers.{index}.feed_forward.{name}"].to(own.device))
                 for name, own in block.feed_forward.named_parameters()
                 if name != "router_ED"
             ]
             squares = [(own - parent).square().flatten(1).sum(1) for own, parent in pairs]
-            norm = torch.stack([parent.square().sum() for _, parent in pairs]).sum()
+            norm = torch.stack([parent.float().square().sum() for _, parent in pairs]).sum()
             found.append(float((torch.stack(squares).sum(0) / norm).sqrt().mean()))
         return found
+
+
+def _whole(weight: Tensor) -> Tensor:
+    """In float32, gathered from all ranks if it is spread over them."""
+    whole = weight.full_tensor() if isinstance(weight, DTensor) else weight
+    return whole.detach().float()
 
 
 def _entropy(logits_TE: Tensor) -> Tensor:

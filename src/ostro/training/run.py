@@ -18,11 +18,13 @@ from ostro.runtime.progress import Advance, Progress
 from ostro.training.checkpoints import Checkpoints, load_tensors, read_state
 from ostro.training.drift import RoutingDrift
 from ostro.training.failures import Watch, save_batch
-from ostro.training.log import RunLog
+from ostro.training.log import Log, RunLog, SilentLog
 from ostro.training.master_weights import MasterWeights
 from ostro.training.optimizer import AdamW
+from ostro.training.ranks import Ranks
 from ostro.training.router_health import RouterHealth
 from ostro.training.schedule import rate
+from ostro.training.sharding import ShardedWeights
 from ostro.training.signals import StopRequest, stop_on_signal
 from ostro.training.step import Figures, Gradients
 from ostro.training.task import Learner
@@ -37,10 +39,11 @@ class Parts:
 
     recipe: Recipe
     folder: Path
+    ranks: Ranks
     steps: int
     loader: Loader
     learner: Learner
-    weights: MasterWeights
+    weights: MasterWeights | ShardedWeights
     optimizer: AdamW
     gradients: Gradients
     health: RouterHealth
@@ -110,24 +113,23 @@ class Run:
     def train(self) -> Ended:
         """Every step that is left; a checkpoint at the end, however it comes."""
         parts = self._parts
-        log = RunLog(
-            parts.folder,
-            parts.progress,
-            step=self.step,
-            tensorboard=self._recipe.log.tensorboard,
-        )
+        log: Log = SilentLog()
+        if parts.ranks.is_first:
+            board = self._recipe.log.tensorboard
+            log = RunLog(parts.folder, parts.progress, step=self.step, tensorboard=board)
+        left = parts.steps - self.step
         try:
-            with stop_on_signal() as request, self._bar() as advance:
+            with (
+                stop_on_signal() as request,
+                parts.progress.task(self._recipe.task, left, "items") as advance,
+            ):
                 return self._steps(log, request, advance)
         finally:
             log.close()
 
-    def _bar(self) -> Any:
-        left = self._parts.steps - self.step
-        return self._parts.progress.task(self._recipe.task, left, "items")
-
-    def _steps(self, log: RunLog, request: StopRequest, advance: Advance) -> Ended:
-        while self.step < self._parts.steps and request.signal is None:
+    def _steps(self, log: Log, request: StopRequest, advance: Advance) -> Ended:
+        stopped_by, late = self._agreed(request)
+        while self.step < self._parts.steps and not stopped_by:
             samples = self._parts.loader.next_batch()
             line = self._take(samples)
             self.step += 1
@@ -136,20 +138,32 @@ class Run:
                 log.write(self._explained(line))
             if self._wants_validation(is_last):
                 self._validate(log)
-            if not is_last and self._wants_checkpoint():
+            if not is_last and (late or self.step % self._recipe.checkpoint.every == 0):
                 self._save()
             advance(1)
-        checkpoint = self._save()
-        if request.signal is None:
-            return Ended(self.step, "done", checkpoint, figures=self._figures)
-        return Ended(self.step, "stopped", checkpoint, int(request.signal), self._figures)
+            stopped_by, late = self._agreed(request)
+        reason: Literal["done", "stopped"] = "stopped" if stopped_by else "done"
+        return Ended(self.step, reason, self._save(), stopped_by, self._figures)
+
+    def _agreed(self, request: StopRequest) -> tuple[int, bool]:
+        """The signal that ends the run, 0 if none; and whether it is time for a checkpoint.
+
+        A signal may reach one rank, and clocks differ: all ranks do what any of them wants.
+        """
+        minutes = self._recipe.checkpoint.minutes
+        late = bool(minutes) and time.monotonic() - self._saved_at > minutes * 60
+        own = {"signal": float(request.signal or 0), "asked": float(request.signal is not None)}
+        told = self._parts.ranks.sum(own | {"late": float(late)})
+        signal = round(told["signal"] / told["asked"]) if told["asked"] else 0
+        return signal, told["late"] > 0
 
     def _take(self, samples: Sequence[Sample]) -> dict[str, Any]:
         """One step; what there is to say about it."""
         parts = self._parts
         parts.optimizer.forget_gradients()
         figures, _ = parts.gradients(samples)
-        norm = float(parts.optimizer.clip())
+        norm = float(parts.weights.finish_gradients())
+        parts.optimizer.clip(norm)
         share = rate(self._recipe.schedule, self.step, parts.steps)
         line = figures | {"lr": self._recipe.optimizer.lr * share, "grad_norm": norm}
         problem = self._watch.problem(figures["loss"], norm)
@@ -159,7 +173,9 @@ class Run:
             self._figures = figures
             parts.throughput.count(samples)
             return line
-        saved = save_batch(parts.folder / "batches", self.step + 1, samples, problem)
+        saved = save_batch(
+            parts.folder / "batches", self.step + 1, samples, problem, rank=parts.ranks.rank
+        )
         self._watch.skip_or_stop(problem, self.step + 1, saved)
         return line | {"note": f"left out: {problem}"}
 
@@ -174,17 +190,12 @@ class Run:
         every = self._recipe.validation.every
         return is_last or (every > 0 and self.step % every == 0)
 
-    def _validate(self, log: RunLog) -> None:
+    def _validate(self, log: Log) -> None:
         figures = self._parts.validate()
         if figures:
             self._validated = (self.step, figures["loss"])
             told = {f"validation_{name}": value for name, value in figures.items()}
             log.write({"step": self.step} | told)
-
-    def _wants_checkpoint(self) -> bool:
-        recipe = self._recipe.checkpoint
-        late = recipe.minutes and time.monotonic() - self._saved_at > recipe.minutes * 60
-        return bool(late) or self.step % recipe.every == 0
 
     def _save(self) -> Path:
         parts = self._parts

@@ -5,11 +5,11 @@ Means of parts are not the mean of the whole, so the whole is counted first, and
 divided by that count.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from ostro.data.batch import Sample
 from ostro.model import Mixtral, Pack, RouterRecord, StepOptions
@@ -52,17 +52,39 @@ class Part:
     """Scalars without gradient that add up likewise: the loss's parts, and what explains them."""
 
 
+class Root(nn.Module):
+    """Holds what is trained, and is called for whatever reads it.
+
+    A model that is spread over ranks is gathered for such a call, and for nothing else.
+    """
+
+    def __init__(self, model: Mixtral, adapter: nn.Module | None = None) -> None:
+        super().__init__()
+        self.model = model
+        if adapter is not None:
+            self.adapter = adapter
+
+    def forward(self, compute: Callable[..., Any], *inputs: Any) -> Any:
+        """``compute(*inputs)``."""
+        return compute(*inputs)
+
+
 @dataclass(frozen=True)
 class Learner:
     """The model that learns, and what watches it."""
 
-    model: Mixtral
+    root: Root
     record: RouterRecord
     adapter: StepOptions | None = None
     """The low-rank additions that are trained in place of the weights."""
 
+    @property
+    def model(self) -> Mixtral:
+        """The model itself."""
+        return self.root.model
+
     def hidden(self, sample: Sample, *, without_adapter: bool = False) -> Tensor:
-        """The rows ``[T, D]`` that the head reads for a sample."""
+        """The rows ``[T, D]`` that the head reads for a sample; to be called within the root."""
         return hidden_rows(self.model, sample, None if without_adapter else self.adapter)
 
 

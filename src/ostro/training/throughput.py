@@ -8,6 +8,7 @@ import torch
 from ostro.config import Geometry, attention_flops_per_token, flops_per_token
 from ostro.data.batch import Sample
 from ostro.runtime.memory import peak_resident_bytes
+from ostro.training.ranks import Ranks
 
 _BACKWARD = 2  # Times the forward pass: gradients of the rows, and of the weights.
 _PROBE = 1024
@@ -18,12 +19,12 @@ class Throughput:
     """Counts between two lines of the log."""
 
     def __init__(
-        self, geometry: Geometry, dtype: torch.dtype, device: torch.device, *, frozen: bool
+        self, geometry: Geometry, dtype: torch.dtype, ranks: Ranks, *, frozen: bool
     ) -> None:
         """``frozen`` weights, as beside an adapter, have no gradients to be computed."""
-        self._geometry, self._device = geometry, device
+        self._geometry, self._ranks, self._device = geometry, ranks, ranks.device
         self._passes = 1 + (_BACKWARD - 1 if frozen else _BACKWARD)
-        self._peak = peak_flops(device, dtype)
+        self._peak = peak_flops(ranks.device, dtype)
         self._begin()
 
     def count(self, samples: Sequence[Sample]) -> None:
@@ -46,9 +47,11 @@ class Throughput:
         if self._device.type == "cuda":
             torch.cuda.synchronize(self._device)
         seconds = max(time.perf_counter() - self._since, 1e-9)
+        # A mean over ranks, each beside its own peak.
+        whole = self._ranks.sum({"tokens": self._tokens, "share": self._flops / self._peak})
         found = {
-            "tokens_per_second": round(self._tokens / seconds, 1),
-            "mfu": round(self._flops / seconds / self._peak, 4),
+            "tokens_per_second": round(whole["tokens"] / seconds, 1),
+            "mfu": round(whole["share"] / self._ranks.count / seconds, 4),
             "memory": float(_peak_memory(self._device)),
         }
         self._begin()
