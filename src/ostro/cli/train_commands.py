@@ -75,3 +75,17 @@ def export(
         command.run_export_adapter(wanted)
     else:
         command.run_export(wanted, kind, as_json=as_json)
+
+
+@app.command()
+def report(
+    runs: Annotated[list[Path], typer.Argument(help="The folders of runs.")],
+    plot: Annotated[
+        Path | None, typer.Option(help="Draw losses and the experts' load into this PNG file.")
+    ] = None,
+    as_json: options.Json = False,
+) -> None:
+    """Say what runs have done."""
+    from ostro.cli import train_report as command
+
+    command.run(runs, plot, as_json=as_json)

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from ostro.errors import OstroError
-from ostro.runtime.extras import require_extra
 from ostro.runtime.files import whole_file
 from ostro.runtime.progress import Progress
 
@@ -51,10 +50,7 @@ class RunLog:
         self._file = self._path.open("a", encoding="utf-8")
         self._board: _Board | None = None
         if tensorboard:
-            require_extra("tensorboard", "train")
-            from torch.utils.tensorboard import SummaryWriter
-
-            self._board = SummaryWriter(folder / "tensorboard", purge_step=step + 1)
+            self._board = _open_board(folder / "tensorboard", step)
 
     def write(self, line: Mapping[str, Any]) -> None:
         """One line with ``step`` and whatever there is to say."""
@@ -96,6 +92,15 @@ def read_log(path: Path) -> list[dict[str, Any]]:
         except ValueError:
             break
     return found
+
+
+def _open_board(folder: Path, step: int) -> _Board:
+    try:
+        from torch.utils.tensorboard import SummaryWriter
+    except ModuleNotFoundError:
+        raise OstroError("log.tensorboard needs the package tensorboard; install it") from None
+    board: _Board = SummaryWriter(folder, purge_step=step + 1)
+    return board
 
 
 _SHOWN = ("loss", "lm", "preference", "parent", "balance", "accuracy", "validation_loss")
