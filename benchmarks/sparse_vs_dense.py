@@ -10,6 +10,7 @@ What is in the folder is used again, and a run that was stopped goes on.
 
 import argparse
 import json
+import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -165,7 +166,8 @@ def _run(size: Size, out: Path, model: str, share: float, seed: int) -> Ending:
         "benchmark",
     )
     places = Places(None, out / "tokenizer")
-    assemble(recipe, places, folder, TerminalProgress()).train()
+    if assemble(recipe, places, folder, TerminalProgress()).train().reason == "stopped":
+        sys.exit("stopped; the same command goes on")
     losses = _validations(folder)
     return Ending(model, share, seed, steps * step_tokens, losses[-1][1])
 

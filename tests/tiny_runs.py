@@ -43,7 +43,7 @@ def save_data(folder: Path, task: Task, *, records: int = 40, validation: float 
         tokenizer.mkdir(parents=True)
         save_tokenizer(tokenizer)
     source = folder / f"{task}.jsonl"
-    source.write_text("".join(json.dumps(_record(task, n)) + "\n" for n in range(records)))
+    save_records(source, task, records)
     prepare(
         [source],
         folder / "data",
@@ -53,6 +53,11 @@ def save_data(folder: Path, task: Task, *, records: int = 40, validation: float 
         progress=SilentProgress(),
     )
     return Places(None, tokenizer)
+
+
+def save_records(path: Path, task: Task, records: int) -> None:
+    """Write so many records of a task as JSON lines; the same ones at every call."""
+    path.write_text("".join(json.dumps(_record(task, n)) + "\n" for n in range(records)))
 
 
 def _record(task: Task, number: int) -> dict[str, str]:

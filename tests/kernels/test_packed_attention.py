@@ -7,6 +7,7 @@ from ostro.kernels.packed_attention import packed_attention
 
 H, N, d = 4, 2, 8
 LENGTHS = [5, 1, 19, 7]
+EQUAL = [8, 8, 8, 8]
 
 
 def _inputs(seed: int = 0) -> list[torch.Tensor]:
@@ -18,8 +19,8 @@ def _inputs(seed: int = 0) -> list[torch.Tensor]:
     ]
 
 
-def _written_out(q, k, v, window: int | None) -> torch.Tensor:
-    owners = torch.repeat_interleave(torch.tensor(LENGTHS))
+def _written_out(q, k, v, lengths: list[int], window: int | None) -> torch.Tensor:
+    owners = torch.repeat_interleave(torch.tensor(lengths))
     rows = torch.arange(len(owners))
     age = rows[:, None] - rows
     seen = (owners[:, None] == owners) & (age >= 0)
@@ -34,9 +35,13 @@ def _written_out(q, k, v, window: int | None) -> torch.Tensor:
 
 
 @pytest.mark.parametrize("window", [None, 6, 100])
-def test_output_and_gradients_are_those_of_the_formula(window: int | None) -> None:
+@pytest.mark.parametrize("lengths", [LENGTHS, EQUAL], ids=["different", "equal"])
+def test_output_and_gradients_are_those_of_the_formula(
+    lengths: list[int], window: int | None
+) -> None:
     inputs = _inputs()
-    got, expected = packed_attention(*inputs, LENGTHS, window), _written_out(*inputs, window)
+    got = packed_attention(*inputs, lengths, window)
+    expected = _written_out(*inputs, lengths, window)
     torch.testing.assert_close(got, expected, rtol=1e-5, atol=1e-5)
     weights = torch.linspace(-1, 1, got.numel()).view_as(got)
     for mine, theirs in zip(

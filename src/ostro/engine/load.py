@@ -32,7 +32,7 @@ from ostro.runtime.settings import (
     parse_dtype,
 )
 from ostro.weights.checkpoint import Checkpoint, open_checkpoint
-from ostro.weights.demo import DEMO, prepare_demo
+from ostro.weights.demo import DEMO, DEMO_PARENT, demo_parent, prepare_demo
 from ostro.weights.describe import Description, describe
 from ostro.weights.expert_pool import ExpertPool, PoolMetrics, slot_bytes
 from ostro.weights.load import load_model
@@ -52,7 +52,10 @@ class Located:
 
 
 def locate(model: str | Path, environment: Environment, progress: Progress) -> Located:
-    """Find a model by path or by its name in the store; the demo is prepared if it is missing."""
+    """Find a model by path or by its name in the store.
+
+    The demo is prepared, and its dense parent (``demo-parent``) fetched, if it is missing.
+    """
     path = Path(model).expanduser()
     if path.exists():
         return Located(path.name, path)
@@ -60,6 +63,8 @@ def locate(model: str | Path, environment: Environment, progress: Progress) -> L
     found = find_model(environment, name)
     if found is None and name == DEMO:
         found = prepare_demo(environment, progress)
+    if found is None and name == DEMO_PARENT:
+        found = demo_parent(environment, progress)
     if found is None:
         have = ", ".join(stored.name for stored in list_models(environment)) or "none yet"
         hint = f"ostro pull {name}" if name.count("/") == 1 else "ostro pull HUB_ID"

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
+from ostro.kernels import training_ops
 from ostro.kernels.attention import Span, append_kv, paged_attention
 from ostro.kernels.experts import mix_experts
 from ostro.kernels.grouped_experts import mix_experts_grouped
@@ -54,7 +55,7 @@ def training_kernels(*, compiled: bool = False) -> Kernels:
 
     ``compiled`` has torch.compile fuse those that only move numbers; products gain nothing by it.
     """
-    kernels = Kernels(name="training", mix_experts=mix_experts_grouped)
+    kernels = Kernels(name="training", mix_experts=mix_experts_grouped, rotate=training_ops.rotate)
     if not compiled:
         return kernels
     return replace(

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from ostro.kernels.experts import weighted_sum
 from ostro.kernels.lora import ExpertLowRank, LowRank
+from ostro.kernels.training_ops import dispatch, gated, reorder
 
 
 def mix_experts_grouped(
@@ -28,9 +29,9 @@ def mix_experts_grouped(
     the same rank and scale.
     """
     order, back, ends_E = sort_by_expert(experts_TK, gate_up_E2FD.shape[0])
-    rows_SD = x_TD[order // experts_TK.shape[1]]
+    rows_SD = dispatch(x_TD, order, back)
     outputs_SD = grouped_swiglu(rows_SD, ends_E, gate_up_E2FD, down_EDF, adapters_E)
-    outputs_TKD = outputs_SD[back].unflatten(0, experts_TK.shape)
+    outputs_TKD = reorder(outputs_SD, back, order).unflatten(0, experts_TK.shape)
     return weighted_sum(outputs_TKD, weights_TK, x_TD.dtype)
 
 
@@ -55,9 +56,10 @@ def grouped_swiglu(
     adapters_E: Sequence[ExpertLowRank] | None = None,
 ) -> Tensor:
     """Every row through its expert's SwiGLU block, ``[S, D]``; rows stand sorted by expert."""
-    gate_SF, up_SF = grouped_product(rows_SD, ends_E, gate_up_E2FD).chunk(2, dim=-1)
+    gate_up_S2F = grouped_product(rows_SD, ends_E, gate_up_E2FD)
     if adapters_E is None:
-        return grouped_product(F.silu(gate_SF) * up_SF, ends_E, down_EDF)
+        return grouped_product(gated(gate_up_S2F), ends_E, down_EDF)
+    gate_SF, up_SF = gate_up_S2F.chunk(2, dim=-1)
     gate_SF = _adapted(gate_SF, rows_SD, ends_E, [adapter.gate for adapter in adapters_E])
     up_SF = _adapted(up_SF, rows_SD, ends_E, [adapter.up for adapter in adapters_E])
     hidden_SF = F.silu(gate_SF) * up_SF

@@ -41,6 +41,7 @@ from ostro.training.reference import (
     load_reference,
     save_reference,
 )
+from ostro.training.room import require_room, told
 from ostro.training.router_health import RouterHealth
 from ostro.training.run import Parts, Run, resumable
 from ostro.training.sharding import ShardedWeights, shard
@@ -76,6 +77,7 @@ def assemble(
     if state is not None:
         check_same_run(recipe, state["recipe"], folder)
     ranks = Ranks(device=torch.device(recipe.device)) if ranks is None else ranks
+    progress.note(f"memory: {told(require_room(recipe, places, ranks))}")
     builder = _Builder(recipe, places, folder, progress, ranks)
     run = Run(builder.parts(checkpoints, None if state is None else state["loader"]))
     if found is not None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from ostro.config import Geometry
+from ostro.config import WEIGHT_TYPES, Geometry, WeightType
 from ostro.config.recipe import Recipe
 from ostro.errors import OstroError
 from ostro.kernels.dispatch import Kernels, training_kernels
@@ -67,6 +67,13 @@ def starting_geometry(recipe: Recipe, places: Places) -> Geometry:
         assert recipe.model.geometry is not None
         return recipe.model.geometry
     return _source(recipe, places.model).geometry
+
+
+def stored_type(places: Places) -> WeightType:
+    """What the matrices of the model are stored in; float32 where they are new."""
+    if places.model is None:
+        return WEIGHT_TYPES["F32"]
+    return open_checkpoint(places.model).matrix_type
 
 
 def read_parent(

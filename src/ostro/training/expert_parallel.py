@@ -17,6 +17,7 @@ from torch.distributed.tensor import DTensor
 from ostro.kernels.experts import weighted_sum
 from ostro.kernels.grouped_experts import grouped_swiglu, sort_by_expert
 from ostro.kernels.lora import ExpertLowRank
+from ostro.kernels.training_ops import dispatch, reorder
 
 
 @dataclass(frozen=True)
@@ -44,10 +45,12 @@ class ParallelExperts:
         came_RE = torch.empty_like(sent_RE)
         dist.all_to_all_single(came_RE, sent_RE, group=self.group)
         sent, came = sent_RE.sum(1).tolist(), came_RE.sum(1).tolist()
-        rows_SD = _exchange(x_TD[order // experts_TK.shape[1]], came, sent, self.group)
+        rows_SD = _exchange(dispatch(x_TD, order, back), came, sent, self.group)
         outputs_SD = _computed(rows_SD, came_RE, gate_up_e2FD, down_eDF)
         own_SD = _exchange(outputs_SD, sent, came, self.group)
-        return weighted_sum(own_SD[back].unflatten(0, experts_TK.shape), weights_TK, x_TD.dtype)
+        return weighted_sum(
+            reorder(own_SD, back, order).unflatten(0, experts_TK.shape), weights_TK, x_TD.dtype
+        )
 
 
 def _computed(rows_SD: Tensor, came_RE: Tensor, gate_up_e2FD: Tensor, down_eDF: Tensor) -> Tensor:
@@ -56,7 +59,8 @@ def _computed(rows_SD: Tensor, came_RE: Tensor, gate_up_e2FD: Tensor, down_eDF: 
     numbers_E = torch.arange(local_experts, device=rows_SD.device).repeat(ranks)
     expert_of_row_S = numbers_E.repeat_interleave(came_RE.flatten())
     order, back, ends_e = sort_by_expert(expert_of_row_S[:, None], local_experts)
-    return grouped_swiglu(rows_SD[order], ends_e, gate_up_e2FD, down_eDF)[back]
+    outputs_SD = grouped_swiglu(reorder(rows_SD, order, back), ends_e, gate_up_e2FD, down_eDF)
+    return reorder(outputs_SD, back, order)
 
 
 def _local(weight: Tensor) -> Tensor:

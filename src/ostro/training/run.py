@@ -75,6 +75,8 @@ class Run:
         self._parts, self._recipe = parts, parts.recipe
         self.step = 0
         """Steps that were taken."""
+        self.tokens = 0
+        """Tokens that were read, over all ranks."""
         self._watch = Watch(parts.recipe.failure)
         self._saved_at = time.monotonic()
         self._figures: Figures = {}
@@ -86,7 +88,7 @@ class Run:
         load_tensors(checkpoint, tensors)
         torch.set_rng_state(tensors["random.cpu"])
         self._parts.weights.publish()
-        self.step = state["step"]
+        self.step, self.tokens = state["step"], state["tokens"]
         self._watch = Watch(self._recipe.failure, state["watch"])
 
     @property
@@ -161,7 +163,8 @@ class Run:
         """One step; what there is to say about it."""
         parts = self._parts
         parts.optimizer.forget_gradients()
-        figures, _ = parts.gradients(samples)
+        figures, whole = parts.gradients(samples)
+        self.tokens += whole.rows
         norm = float(parts.weights.finish_gradients())
         parts.optimizer.clip(norm)
         share = rate(self._recipe.schedule, self.step, parts.steps)
@@ -181,7 +184,8 @@ class Run:
 
     def _explained(self, line: dict[str, Any]) -> dict[str, Any]:
         parts = self._parts
-        line = {"step": self.step, "epoch": round(parts.loader.epoch, 4)} | line
+        epoch = round(parts.loader.epoch, 4)
+        line = {"step": self.step, "tokens": self.tokens, "epoch": epoch} | line
         line |= parts.throughput.report()
         router = parts.health.report() | parts.drift.report()
         return line | ({"router": router} if router else {})
@@ -206,6 +210,7 @@ class Run:
         state = {
             "version": STATE_VERSION,
             "step": self.step,
+            "tokens": self.tokens,
             "recipe": to_table(self._recipe),
             "loader": parts.loader.state(),
             "watch": self._watch.state(),

