@@ -5,8 +5,9 @@ import torch
 import torch.nn.functional as F
 
 from ostro.kernels import rope
+from ostro.kernels.experts import weighted_sum
 from ostro.kernels.grouped_experts import sort_by_expert
-from ostro.kernels.training_ops import dispatch, gated, reorder, rotate
+from ostro.kernels.training_ops import combine, dispatch, gated, reorder, rotate
 
 
 def _random(*shape: int, dtype: torch.dtype = torch.float64) -> torch.Tensor:
@@ -52,3 +53,11 @@ def test_reordered_rows_and_their_gradients() -> None:
     assert torch.equal(reorder(rows, back, order), rows[back])
     assert torch.equal(reorder(reorder(rows, order, back), back, order), rows)
     assert torch.autograd.gradcheck(lambda rows: reorder(rows, order, back), [rows])
+
+
+def test_combining_is_the_weighted_sum_and_its_gradients_right() -> None:
+    outputs, weights = _random(5, 2, 3).requires_grad_(), _random(5, 2).requires_grad_()
+    torch.testing.assert_close(
+        combine(outputs, weights), weighted_sum(outputs, weights, torch.float64)
+    )
+    assert torch.autograd.gradcheck(combine, [outputs, weights])

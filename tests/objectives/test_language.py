@@ -38,6 +38,23 @@ def test_the_loss_and_its_gradients_are_those_of_cross_entropy(chunk) -> None:
     torch.testing.assert_close(torch.autograd.grad(loss.total, (hidden, head)), expected)
 
 
+def test_what_needs_no_gradient_gets_none() -> None:
+    hidden, head = step()
+    loss = causal_lm(hidden.detach(), head, targets()).total
+    loss.backward()
+    assert head.grad is not None
+    with torch.no_grad():
+        assert not causal_lm(hidden, head, targets()).total.requires_grad
+
+
+def test_a_scaled_loss_has_scaled_gradients() -> None:
+    hidden, head = step()
+    plain = torch.autograd.grad(causal_lm(hidden, head, targets()).total, (hidden, head))
+    scaled = torch.autograd.grad(causal_lm(hidden, head, targets()).total * 0.25, (hidden, head))
+    for one, other in zip(plain, scaled, strict=True):
+        torch.testing.assert_close(one * 0.25, other)
+
+
 def test_the_log_probabilities_of_rows_stand_where_the_rows_do() -> None:
     hidden, head = step()
     wanted = targets(2, 3)

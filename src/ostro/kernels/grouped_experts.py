@@ -10,9 +10,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ostro.kernels.experts import weighted_sum
 from ostro.kernels.lora import ExpertLowRank, LowRank
-from ostro.kernels.training_ops import dispatch, gated, reorder
+from ostro.kernels.training_ops import combine, dispatch, gated, reorder
 
 
 def mix_experts_grouped(
@@ -32,7 +31,7 @@ def mix_experts_grouped(
     rows_SD = dispatch(x_TD, order, back)
     outputs_SD = grouped_swiglu(rows_SD, ends_E, gate_up_E2FD, down_EDF, adapters_E)
     outputs_TKD = reorder(outputs_SD, back, order).unflatten(0, experts_TK.shape)
-    return weighted_sum(outputs_TKD, weights_TK, x_TD.dtype)
+    return combine(outputs_TKD, weights_TK)
 
 
 def sort_by_expert(experts_TK: Tensor, num_experts: int) -> tuple[Tensor, Tensor, Tensor]:

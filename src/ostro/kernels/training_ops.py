@@ -38,6 +38,31 @@ def reorder(rows_SD: Tensor, order_S: Tensor, back_S: Tensor) -> Tensor:
     return rows
 
 
+def combine(outputs_TKD: Tensor, weights_TK: Tensor) -> Tensor:
+    """:func:`ostro.kernels.experts.weighted_sum` in the outputs' dtype."""
+    total: Tensor = _Combine.apply(outputs_TKD, weights_TK)  # type: ignore[no-untyped-call]
+    return total
+
+
+class _Combine(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, outputs_TKD: Tensor, weights_TK: Tensor) -> Tensor:
+        ctx.save_for_backward(outputs_TKD, weights_TK)
+        total_TD = outputs_TKD[:, 0] * weights_TK[:, 0, None]
+        for slot in range(1, weights_TK.shape[1]):
+            total_TD.addcmul_(outputs_TKD[:, slot], weights_TK[:, slot, None])
+        return total_TD.to(outputs_TKD.dtype)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor]:
+        outputs_TKD, weights_TK = ctx.saved_tensors
+        (gradient_TD,) = gradients
+        for_outputs = gradient_TD[:, None] * weights_TK[..., None].to(gradient_TD.dtype)
+        # One row times K columns, for each token.
+        for_weights = torch.bmm(outputs_TKD, gradient_TD[..., None])[..., 0]
+        return for_outputs, for_weights.to(weights_TK.dtype)
+
+
 class _Rotate(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x_THd: Tensor, cos: Tensor, sin: Tensor) -> Tensor:

@@ -12,6 +12,8 @@ import torch
 from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
+from ostro.objectives.linear_cross_entropy import linear_cross_entropy
+
 IGNORED = -100
 """The target of a row after which nothing is to be learned, as in PyTorch."""
 CHUNK_ROWS = 512
@@ -46,8 +48,11 @@ def causal_lm(
     ``hidden_TD`` are the rows that the head reads, after the last norm; row t is to tell
     ``targets_T[t]``, the token after it.
     """
-    logprobs_T = token_logprobs(hidden_TD, head_VD, targets_T, chunk_rows=chunk_rows)
-    return Sum(-logprobs_T.sum(), int((targets_T != IGNORED).sum()))
+    counted = (targets_T != IGNORED).nonzero().squeeze(1)
+    if len(counted) < len(targets_T):
+        hidden_TD, targets_T = hidden_TD[counted], targets_T[counted]
+    total = linear_cross_entropy(hidden_TD, head_VD, targets_T, chunk_rows=chunk_rows)
+    return Sum(total, len(counted))
 
 
 def token_logprobs(

@@ -14,10 +14,9 @@ import torch.distributed as dist
 from torch import Tensor
 from torch.distributed.tensor import DTensor
 
-from ostro.kernels.experts import weighted_sum
 from ostro.kernels.grouped_experts import grouped_swiglu, sort_by_expert
 from ostro.kernels.lora import ExpertLowRank
-from ostro.kernels.training_ops import dispatch, reorder
+from ostro.kernels.training_ops import combine, dispatch, reorder
 
 
 @dataclass(frozen=True)
@@ -48,9 +47,8 @@ class ParallelExperts:
         rows_SD = _exchange(dispatch(x_TD, order, back), came, sent, self.group)
         outputs_SD = _computed(rows_SD, came_RE, gate_up_e2FD, down_eDF)
         own_SD = _exchange(outputs_SD, sent, came, self.group)
-        return weighted_sum(
-            reorder(own_SD, back, order).unflatten(0, experts_TK.shape), weights_TK, x_TD.dtype
-        )
+        own_TKD = reorder(own_SD, back, order).unflatten(0, experts_TK.shape)
+        return combine(own_TKD, weights_TK)
 
 
 def _computed(rows_SD: Tensor, came_RE: Tensor, gate_up_e2FD: Tensor, down_eDF: Tensor) -> Tensor:
