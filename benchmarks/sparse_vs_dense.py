@@ -66,7 +66,7 @@ _CPU = Geometry(
 )
 _GPU = replace(_CPU, vocab_size=8192, dim=256, num_layers=6, head_dim=64, ffn_dim=1024)
 SIZES = {
-    "cpu": Size(_CPU, 5_000_000, 256, 16, 8, 3e-3, "cpu", "float32"),
+    "cpu": Size(_CPU, 5_000_000, 256, 8, 8, 3e-3, "cpu", "float32"),
     "gpu": Size(_GPU, 60_000_000, 512, 64, 64, 2e-3, "cuda", "bfloat16"),
 }
 
@@ -91,6 +91,8 @@ def main() -> None:
     choose_settings(device=size.device, threads=arguments.threads)
     _prepare(size, arguments.files, arguments.out)
     endings = list(_endings(size, arguments))
+    if set(arguments.models) != {"dense", "sparse"}:
+        return
     report = {
         "machine": describe(),
         "size": arguments.size,
@@ -132,10 +134,11 @@ def table(size: Size, endings: Sequence[Ending]) -> Iterator[str]:
 
 
 def _endings(size: Size, arguments: argparse.Namespace) -> Iterator[Ending]:
+    runs = [("dense", 1.0), *(("sparse", share) for share in arguments.shares)]
     for seed in range(arguments.seeds):
-        yield _run(size, arguments.out, "dense", 1.0, seed)
-        for share in arguments.shares:
-            yield _run(size, arguments.out, "sparse", share, seed)
+        for model, share in runs:
+            if model in arguments.models:
+                yield _run(size, arguments.out, model, share, seed)
 
 
 def _run(size: Size, out: Path, model: str, share: float, seed: int) -> Ending:
@@ -156,7 +159,7 @@ def _run(size: Size, out: Path, model: str, share: float, seed: int) -> Ending:
             "schedule": {"steps": steps, "warmup": 0.05},
             "router": {"balance": 0.01 if geometry.is_sparse else 0.0},
             "precision": {"dtype": size.dtype},
-            "validation": {"every": max(steps // 20, 1), "samples": 256},
+            "validation": {"every": max(steps // 20, 1), "samples": 200},
             "checkpoint": {"every": max(steps // 4, 1), "keep_last": 1},
             "log": {"every": 50},
             "seed": seed,
@@ -230,6 +233,12 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--shares", type=float, nargs="+", default=[0.7])
     parser.add_argument("--threads", type=int)
+    parser.add_argument(
+        "--models",
+        nargs="+",
+        default=["dense", "sparse"],
+        help="one of them, so that two processes can share the work; then both, for the table",
+    )
     parser.add_argument("--json", action="store_true")
     return parser.parse_args()
 
