@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from machine import describe, threads_to_use
-from ostro.config import WEIGHT_TYPES, Geometry
+from ostro.config import PRESETS, WEIGHT_TYPES, Geometry
 from ostro.config.recipe import Recipe, Task, parse_recipe
 from ostro.data.dataset import open_dataset
 from ostro.data.kinds import Kind
@@ -73,19 +73,7 @@ _CPU = Geometry(
     top_k=2,
     rope_theta=1e4,
 )
-_DEMO = Geometry(
-    vocab_size=2048,
-    dim=576,
-    num_layers=30,
-    num_heads=9,
-    num_kv_heads=3,
-    head_dim=64,
-    ffn_dim=1536,
-    context_length=2048,
-    num_experts=8,
-    top_k=2,
-    rope_theta=1e5,
-)
+_DEMO = replace(PRESETS["demo"], vocab_size=2048, context_length=2048, tied_embeddings=False)
 _WIDE = Geometry(
     vocab_size=2048,
     dim=2048,

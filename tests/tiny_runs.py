@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ostro.config.recipe import Recipe, Task, parse_recipe
+from ostro.data.batch import Sample
 from ostro.data.prepare import prepare
 from ostro.runtime.progress import SilentProgress
 from ostro.training.assembly import assemble
@@ -122,3 +123,15 @@ def tiny_run(
     places = places or Places(None, folder / "tokenizer")
     recipe = tiny_recipe(folder, task, changes, places.model)
     return assemble(recipe, places, folder / out, SilentProgress())
+
+
+def die_in_step(run: Run, step: int) -> None:
+    """Have the run fail in one of its steps with a MemoryError, as if the process died."""
+    take = run._take
+
+    def dying(samples: Sequence[Sample]) -> dict[str, Any]:
+        if run.step + 1 == step:
+            raise MemoryError
+        return take(samples)
+
+    run._take = dying

@@ -28,7 +28,7 @@ from ostro.weights.checkpoint import open_checkpoint
 from ostro.weights.load import load_model
 from tiny import save_gguf
 from tiny_chat import save_babbler
-from tiny_runs import save_data, tiny_run
+from tiny_runs import die_in_step, save_data, tiny_run
 
 CPU = torch.device("cpu")
 LORA = ["lora.rank=4", "lora.alpha=8", "optimizer.lr=1e-2", "optimizer.weight_decay=0"]
@@ -110,15 +110,7 @@ def test_a_run_with_an_adapter_goes_on_bit_for_bit(
     whole = _adapter_run(tmp_path, path, "whole", changes=[*LORA, *extra])
     whole.train()
     first = _adapter_run(tmp_path, path, "parts", changes=[*LORA, *extra])
-    take, calls = first._take, []
-
-    def dying(samples):
-        calls.append(1)
-        if len(calls) == 6:
-            raise MemoryError
-        return take(samples)
-
-    first._take = dying
+    die_in_step(first, 6)
     with pytest.raises(MemoryError):
         first.train()
     second = _adapter_run(tmp_path, path, "parts", changes=[*LORA, *extra])

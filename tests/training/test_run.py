@@ -12,7 +12,7 @@ from ostro.errors import OstroError
 from ostro.training.checkpoints import Checkpoints, read_state
 from ostro.training.log import read_log
 from ostro.training.run import Run
-from tiny_runs import save_data, tiny_run
+from tiny_runs import die_in_step, save_data, tiny_run
 
 
 def _weights(run: Run) -> dict[str, torch.Tensor]:
@@ -73,15 +73,7 @@ def test_a_run_that_died_goes_on_from_its_last_checkpoint(tmp_path: Path) -> Non
     whole = tiny_run(tmp_path, "whole")
     whole.train()
     first = tiny_run(tmp_path, "parts")
-    take, calls = first._take, []
-
-    def dying(samples):
-        calls.append(1)
-        if len(calls) == 7:
-            raise MemoryError
-        return take(samples)
-
-    first._take = dying
+    die_in_step(first, 7)
     with pytest.raises(MemoryError):
         first.train()
     assert len(_losses(tmp_path / "parts")) == 6

@@ -78,6 +78,7 @@ def _plot_load(axes: Any, load_LE: list[list[float]] | None) -> None:
         return
     image = axes.imshow(load_LE, vmin=0, aspect="auto", cmap="viridis")
     axes.set(title="share of choices at the end", xlabel="expert", ylabel="layer")
+    axes.locator_params(integer=True)
     axes.figure.colorbar(image, ax=axes)
 
 
