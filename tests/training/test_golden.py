@@ -32,6 +32,9 @@ def trajectory(folder: Path) -> list[tuple[float, float]]:
     prepare(books, folder / "data", kind="documents", tokenizer=tokenizer, progress=quiet)
     changes = [f"data.folder={folder / 'data'}", f"model.tokenizer={folder / 'tokenizer'}"]
     changes += ["data.batch=4", "data.micro_batch=4", "schedule.steps=50", "log.every=1"]
+    # At the recipe's own rate the first steps are chaotic: another number of threads changes the
+    # gradient's norm by 4 %. At this one it changes it by 4e-5.
+    changes += ["optimizer.lr=1e-3"]
     recipe = read_recipe(ROOT / "recipes" / "tiny-pretrain.toml", "pretrain", changes)
     assemble(recipe, Places(None, folder / "tokenizer"), folder / "run", quiet).train()
     lines = [line for line in read_log(folder / "run" / "log.jsonl") if "lr" in line]
@@ -46,8 +49,8 @@ def test_fifty_steps_of_the_tiny_recipe(tmp_path: Path) -> None:
     for step, ((loss, norm), (expected_loss, expected_norm)) in enumerate(
         zip(found, golden, strict=True), start=1
     ):
-        assert loss == pytest.approx(expected_loss, rel=2e-3), step
-        assert norm == pytest.approx(expected_norm, rel=3e-2), step
+        assert loss == pytest.approx(expected_loss, rel=2e-4), step
+        assert norm == pytest.approx(expected_norm, rel=1e-2), step
     assert found[-1][0] < found[0][0] - 1
 
 
