@@ -75,14 +75,14 @@ def _attend(
     groups = q_NGtd.shape[1]
     k_NGLd = k_NLd[:, None].expand(-1, groups, -1, -1)
     v_NGLd = v_NLd[:, None].expand(-1, groups, -1, -1)
-    mask = _causal_mask(t, span.length, start, window, q_tHd.device)
+    mask = causal_mask(t, span.length, start, window, q_tHd.device)
     out_NGtd = F.scaled_dot_product_attention(
         q_NGtd, k_NGLd, v_NGLd, attn_mask=mask, is_causal=mask is None
     )
     return out_NGtd.flatten(0, 1).transpose(0, 1)
 
 
-def _causal_mask(
+def causal_mask(
     t: int, length: int, start: int, window: int | None, device: torch.device
 ) -> Tensor | None:
     """Boolean ``[t, length - start]``; None where plain causal attention over t tokens is meant."""

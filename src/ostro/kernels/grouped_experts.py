@@ -47,6 +47,11 @@ def sort_by_expert(experts_TK: Tensor, num_experts: int) -> tuple[Tensor, Tensor
     return order, back, counts_E.cumsum(0).to(torch.int32)
 
 
+def rows_by_expert(ends_E: Tensor) -> Tensor:
+    """How many rows each expert has, from where they end."""
+    return ends_E.diff(prepend=ends_E.new_zeros(1))
+
+
 def grouped_swiglu(
     rows_SD: Tensor,
     ends_E: Tensor,
@@ -90,6 +95,6 @@ def grouped_product(rows_SI: Tensor, ends_E: Tensor, weight_EOI: Tensor) -> Tens
     aligned = all(width * weight_EOI.element_size() % 16 == 0 for width in weight_EOI.shape[1:])
     if aligned and weight_EOI.dtype != torch.float64:
         return F.grouped_mm(rows_SI, weight_EOI.transpose(1, 2), offs=ends_E)
-    counts = ends_E.diff(prepend=ends_E.new_zeros(1)).tolist()
+    counts = rows_by_expert(ends_E).tolist()
     parts = zip(rows_SI.split(counts), weight_EOI.unbind(), strict=True)
     return torch.cat([F.linear(rows, weight_OI) for rows, weight_OI in parts])

@@ -13,6 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ostro.errors import OstroError
+from ostro.kernels.attention import causal_mask
 
 
 def packed_attention(
@@ -37,17 +38,11 @@ def _attend(
     """So many sequences of one length."""
     q, k, v = (x.unflatten(0, (sequences, -1)).transpose(1, 2) for x in (q_THd, k_TNd, v_TNd))
     length = q.shape[2]
-    mask = None if window is None or window >= length else _window_mask(length, window, q.device)
+    mask = causal_mask(length, length, 0, window, q.device)
     out = F.scaled_dot_product_attention(
         q, k, v, attn_mask=mask, is_causal=mask is None, enable_gqa=q.shape[1] != k.shape[1]
     )
     return out.transpose(1, 2).flatten(0, 1)
-
-
-def _window_mask(length: int, window: int, device: torch.device) -> Tensor:
-    """Boolean ``[length, length]``: which keys a query sees."""
-    age = torch.arange(length, device=device)[:, None] - torch.arange(length, device=device)
-    return (age >= 0) & (age < window)
 
 
 def _varlen_attention(

@@ -97,6 +97,7 @@ def dense_parents_experts(recipe: Recipe, places: Places) -> Mapping[str, Tensor
         dtype=torch.bfloat16,
         device=torch.device("cpu"),
         progress=SilentProgress(),
+        only=lambda name: ".feed_forward." in name,
     )
     names = {"gate_up_2FD": "gate_up_E2FD", "down_DF": "down_EDF"}
     return {

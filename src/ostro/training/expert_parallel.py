@@ -14,7 +14,7 @@ import torch.distributed as dist
 from torch import Tensor
 from torch.distributed.tensor import DTensor
 
-from ostro.kernels.grouped_experts import grouped_swiglu, sort_by_expert
+from ostro.kernels.grouped_experts import grouped_swiglu, rows_by_expert, sort_by_expert
 from ostro.kernels.lora import ExpertLowRank
 from ostro.kernels.training_ops import combine, dispatch, reorder
 
@@ -40,7 +40,7 @@ class ParallelExperts:
         local_experts = gate_up_e2FD.shape[0]
         ranks = dist.get_world_size(self.group)
         order, back, ends_E = sort_by_expert(experts_TK, ranks * local_experts)
-        sent_RE = ends_E.diff(prepend=ends_E.new_zeros(1)).view(ranks, local_experts).long()
+        sent_RE = rows_by_expert(ends_E).view(ranks, local_experts).long()
         came_RE = torch.empty_like(sent_RE)
         dist.all_to_all_single(came_RE, sent_RE, group=self.group)
         sent, came = sent_RE.sum(1).tolist(), came_RE.sum(1).tolist()

@@ -12,6 +12,7 @@ import torch.distributed as dist
 from torch import Tensor, nn
 
 from ostro.training.ranks import Ranks
+from ostro.weights.load import put_parameter
 
 # The router stays exact (law 6): it is computed in float32, and so is its gradient.
 _EXACT = "router_ED"
@@ -30,7 +31,7 @@ class MasterWeights:
         self._masters: dict[str, nn.Parameter] = {}
         for name, parameter in list(model.named_parameters()):
             keeps = dtype == torch.float32 or name.endswith(_EXACT)
-            own = parameter if keeps else _replaced(model, name, dtype)
+            own = parameter if keeps else _rounded(model, name, parameter, dtype)
             if parameter.requires_grad:
                 self._masters[name] = parameter
                 if own is not parameter:
@@ -68,11 +69,9 @@ class MasterWeights:
         self._copies.append((copy, master))
 
 
-def _replaced(model: nn.Module, name: str, dtype: torch.dtype) -> nn.Parameter:
-    """Put a copy in ``dtype`` into the place of the parameter ``name``."""
-    owner, _, leaf = name.rpartition(".")
-    module = model.get_submodule(owner)
-    old = getattr(module, leaf)
-    copy = nn.Parameter(old.detach().to(dtype), requires_grad=old.requires_grad)
-    setattr(module, leaf, copy)
-    return copy
+def _rounded(
+    model: nn.Module, name: str, parameter: nn.Parameter, dtype: torch.dtype
+) -> nn.Parameter:
+    """Put a copy in ``dtype`` into the place of a parameter."""
+    copy = parameter.detach().to(dtype)
+    return put_parameter(model, name, copy, requires_grad=parameter.requires_grad)

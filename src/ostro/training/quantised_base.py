@@ -10,7 +10,7 @@ from functools import partial
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
 from ostro.kernels.dispatch import Kernels
@@ -18,7 +18,7 @@ from ostro.model import Mixtral
 from ostro.model.mixtral import Block
 from ostro.runtime.progress import Progress
 from ostro.weights.layouts import MODEL, Parts
-from ostro.weights.load import fill_parameter, load_model
+from ostro.weights.load import fill_parameter, load_model, put_parameter
 from ostro.weights.source import SlotSource
 
 
@@ -71,16 +71,13 @@ class _Layer:
         kept = {name: self._block.get_parameter(name) for name in self._parts}
         for name, parts in self._parts.items():
             wanted = torch.empty(kept[name].shape, dtype=self._dtype, device="meta")
-            self._set(name, fill_parameter(self._source, parts, wanted).to(self._device))
+            matrix = fill_parameter(self._source, parts, wanted).to(self._device)
+            put_parameter(self._block, name, matrix)
         try:
             return self._compute(*inputs)
         finally:
             for name, parameter in kept.items():
-                self._set(name, parameter)
-
-    def _set(self, name: str, tensor: Tensor) -> None:
-        owner, _, leaf = name.rpartition(".")
-        setattr(self._block.get_submodule(owner), leaf, nn.Parameter(tensor, requires_grad=False))
+                put_parameter(self._block, name, parameter)
 
 
 def _in_blocks(name: str) -> bool:

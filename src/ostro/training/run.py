@@ -30,8 +30,6 @@ from ostro.training.step import Figures, Gradients
 from ostro.training.task import Learner
 from ostro.training.throughput import Throughput
 
-STATE_VERSION = 1
-
 
 @dataclass(frozen=True)
 class Parts:
@@ -80,7 +78,7 @@ class Run:
         self._watch = Watch(parts.recipe.failure)
         self._saved_at = time.monotonic()
         self._figures: Figures = {}
-        self._validated: tuple[int, float] | None = None
+        self._validations: dict[int, float] = {}
 
     def resume(self, checkpoint: Path, state: Mapping[str, Any]) -> None:
         """Go on where ``checkpoint`` was written; ``state`` is its own."""
@@ -197,7 +195,7 @@ class Run:
     def _validate(self, log: Log) -> None:
         figures = self._parts.validate()
         if figures:
-            self._validated = (self.step, figures["loss"])
+            self._validations[self.step] = figures["loss"]
             told = {f"validation_{name}": value for name, value in figures.items()}
             log.write({"step": self.step} | told)
 
@@ -208,7 +206,6 @@ class Run:
             assert latest is not None
             return latest
         state = {
-            "version": STATE_VERSION,
             "step": self.step,
             "tokens": self.tokens,
             "recipe": to_table(self._recipe),
@@ -216,8 +213,7 @@ class Run:
             "watch": self._watch.state(),
             "figures": self._figures,
         }
-        measured = self._validated is not None and self._validated[0] == self.step
-        metric = self._validated[1] if measured and self._validated else None
+        metric = self._validations.get(self.step)
         saved = parts.checkpoints.save(self.step, self._tensors(), state, metric=metric)
         self._saved_at = time.monotonic()
         return saved

@@ -33,18 +33,17 @@ def load_model(
     """
     with torch.device("meta"):
         model = Mixtral(source.geometry, kernels, dtype).requires_grad_(False)
-    shapes = dict(model.named_parameters())
+    shapes = {name: parameter for name, parameter in model.named_parameters() if only(name)}
     total = sum(parameter.numel() for parameter in shapes.values())
-    name = source.path.name if isinstance(source, Checkpoint) else "the model"
-    with progress.task(f"loading {name}", total, "items") as advance:
-        for name, parts in MODEL.tensors(source.geometry).items():
-            if not only(name):
-                continue
-            wanted = shapes[name]
+    label = source.path.name if isinstance(source, Checkpoint) else "the model"
+    all_parts = MODEL.tensors(source.geometry)
+    with progress.task(f"loading {label}", total, "items") as advance:
+        for name, wanted in shapes.items():
+            parts = all_parts[name]
             own = _mapped(source, parts, wanted.dtype) if mapped else None
             tensor = fill_parameter(source, parts, wanted) if own is None else own
             check_finite(tensor, source.file_of(parts[0][0]))
-            _assign(model, name, tensor.to(device))
+            put_parameter(model, name, tensor.to(device))
             advance(wanted.numel())
     return model.eval()
 
@@ -74,6 +73,11 @@ def _mapped(checkpoint: SlotSource, parts: Parts, dtype: torch.dtype) -> Tensor 
     return data if data.dtype == dtype else None
 
 
-def _assign(model: Mixtral, name: str, tensor: Tensor) -> None:
+def put_parameter(
+    module: nn.Module, name: str, tensor: Tensor, *, requires_grad: bool = False
+) -> nn.Parameter:
+    """Make ``tensor`` the parameter of this dotted name, in the place of the one that is there."""
     owner, _, leaf = name.rpartition(".")
-    setattr(model.get_submodule(owner), leaf, nn.Parameter(tensor, requires_grad=False))
+    parameter = nn.Parameter(tensor, requires_grad=requires_grad)
+    setattr(module.get_submodule(owner), leaf, parameter)
+    return parameter
