@@ -9,7 +9,7 @@ from ostro.runtime.environment import Environment
 from ostro.runtime.progress import SilentProgress
 from ostro.training.assembly import assemble
 from ostro.training.beginning import Places
-from ostro.training.ranks import joined_ranks
+from ostro.training.ranks import forget_groups, joined_ranks
 from tiny_runs import tiny_recipe
 
 
@@ -24,3 +24,6 @@ def main(folder: Path, out: str, changes: list[str]) -> None:
 
 if __name__ == "__main__":
     main(Path(sys.argv[1]), sys.argv[2], sys.argv[3:])
+    forget_groups()
+    names = [task.read_text() for task in Path("/proc/self/task").glob("*/comm")]
+    assert not [name for name in names if "gloo" in name], "threads of the ranks outlive the run"

@@ -3,6 +3,7 @@
 All take the same steps. What is counted is summed over them, so that each judges a step alike.
 """
 
+import atexit
 import gc
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -72,10 +73,22 @@ def joined_ranks(recipe: Recipe, launch: Launch | None) -> Iterator[Ranks]:
         mesh = init_device_mesh(device.type, shape, mesh_dim_names=(DATA, EXPERTS))
         yield Ranks(launch.rank, launch.ranks, device, mesh)
     finally:
-        # FSDP's objects refer to each other. Those that live until the process ends, after the
-        # ranks' own threads, make it abort now and then.
-        gc.collect()
         dist.destroy_process_group()
+        # Not now: who joined the ranks still has theirs, and these the mesh.
+        atexit.register(forget_groups)
+
+
+def forget_groups() -> None:
+    """Let the destroyed groups go, whose threads end with the last reference to them.
+
+    A thread that lives until the process ends makes it abort now and then. FSDP's objects and the
+    meshes refer to themselves, and torch's cache of sharded operations refers to the meshes.
+    """
+    gc.collect()
+    clear = getattr(torch._C, "_clear_DTensor_sharding_propagator_cache", None)
+    if clear is not None:
+        clear()
+    gc.collect()
 
 
 def _device(name: str, launch: Launch) -> torch.device:
