@@ -160,6 +160,26 @@ def test_several_answers_share_the_prompt_and_differ(make_core) -> None:
         assert said(last) == answer
 
 
+@pytest.mark.parametrize("known", [0, 1, PAGE_SLOTS - 1, PAGE_SLOTS + 1])
+def test_requests_that_come_together_read_their_beginning_once(make_core, known) -> None:
+    """Also where the tree knows a part of a page of it, such as the BOS that all texts have."""
+    shared = prompt(3 * PAGE_SLOTS)
+    requests = [
+        Request(prompt_ids=[*shared, 1 + number], params=SamplingParams(max_tokens=3))
+        for number in range(4)
+    ]
+    alone = [run(make_core(), one) for one in requests]
+    core = make_core()
+    if known:
+        before = Request(prompt_ids=[*shared[:known], 0], params=SamplingParams(max_tokens=1))
+        run(core, before)
+    begun = core.scheduler.prompt_tokens_read
+    answers = [answer for one in requests for answer in core.add(one)]
+    drain(core)
+    assert [[said(answer)] for answer in answers] == alone
+    assert core.scheduler.prompt_tokens_read - begun == len(shared) - known + len(requests)
+
+
 @pytest.mark.parametrize("length", [PAGE_SLOTS - 1, PAGE_SLOTS, PAGE_SLOTS + 1])
 def test_copies_are_made_only_of_shared_pages(make_core, monkeypatch, length) -> None:
     core, copies = make_core(), []

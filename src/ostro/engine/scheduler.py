@@ -201,8 +201,7 @@ class Scheduler:
             self._adopt(answer)
             if self._is_claimed(answer, claimed):
                 continue
-            most = budget if answer.report is None else min(budget, _MOST_LOGITS)
-            count = _whole_pages(answer, min(answer.remaining, most))
+            count = _whole_pages(answer, min(answer.remaining, budget, _most_rows(answer)))
             parts.append(Part(answer, answer.computed, count))
             budget -= count
         return parts
@@ -251,24 +250,22 @@ class Scheduler:
 
     def _adopt(self, answer: Answer) -> None:
         """Take pages that others have computed since the answer was let in."""
-        if answer.node is None or answer.computed % PAGE_SLOTS:
+        if answer.node is None:
             return
-        while answer.computed + PAGE_SLOTS <= answer.may_be_known:
-            node = self.tree.next(answer.node, answer.tokens, answer.computed)
+        while (end := _page_end(answer)) <= answer.may_be_known:
+            node = self.tree.next(answer.node, answer.tokens, end - PAGE_SLOTS)
             if node is None:
                 return
-            self._replace_page(answer, answer.computed // PAGE_SLOTS, node.page)
-            answer.node, answer.computed = node, answer.computed + PAGE_SLOTS
-            answer.known = answer.computed
-            self.prompt_tokens_known += PAGE_SLOTS
+            self._replace_page(answer, end // PAGE_SLOTS - 1, node.page)
+            self.prompt_tokens_known += end - answer.computed
+            answer.node, answer.computed, answer.known = node, end, end
 
     def _is_claimed(self, answer: Answer, claimed: set[tuple[Node, tuple[int, ...]]]) -> bool:
         """Whether the answer's next page is computed for somebody else in this step anyway."""
-        end = answer.computed + PAGE_SLOTS
-        if answer.node is None or answer.computed % PAGE_SLOTS or end > len(answer.tokens):
+        end = _page_end(answer)
+        if answer.node is None or end > len(answer.tokens):
             return False
-        next_page = answer.tokens[answer.computed : end]
-        key = answer.node, tuple(next_page)
+        key = answer.node, tuple(answer.tokens[end - PAGE_SLOTS : end])
         if key in claimed:
             return end <= answer.may_be_known
         claimed.add(key)
@@ -308,6 +305,20 @@ _MOST_LOGITS = 32
 
 _arrival = attrgetter("number")
 _deadline = attrgetter("deadline", "number")
+
+
+def _page_end(answer: Answer) -> int:
+    """Where the page ends that the answer computes next; it may know the page's beginning."""
+    return (answer.computed // PAGE_SLOTS + 1) * PAGE_SLOTS
+
+
+def _most_rows(answer: Answer) -> int:
+    """How many tokens a part may have, on account of what is told of them."""
+    if answer.report is None:
+        return len(answer.tokens)
+    # The row before the first token that is told of belongs to it.
+    before = answer.request.report_from - 1 - answer.computed
+    return max(before, _MOST_LOGITS)
 
 
 def _whole_pages(answer: Answer, count: int) -> int:
