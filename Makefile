@@ -11,7 +11,7 @@ override export PIP_ARGS := $(value PIP_ARGS)
 unexport PROMPT
 
 .DEFAULT_GOAL := help
-.PHONY: help chat install serve-deps train-deps dev native test test-all sanitize check format clean
+.PHONY: help chat install serve-deps train-deps evaluate-deps dev native test test-all sanitize check format clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' Makefile | awk -F'|' '{ printf "make %-10s %s\n", $$1, $$2 }'
@@ -31,6 +31,9 @@ serve-deps:  ## the same, and what structured output and the server need
 
 train-deps:  ## the same, and what preparing data and training need
 	@$(PYTHON) scripts/install.py train
+
+evaluate-deps:  ## the same, and what benchmarks and reports need
+	@$(PYTHON) scripts/install.py evaluate
 
 dev:  ## the same, and what tests and checks need
 	@$(PYTHON) scripts/install.py dev

@@ -1,7 +1,7 @@
 """Make .venv and install ostro and what it needs: ``python3 scripts/install.py chat``.
 
-Instead of ``chat``, ``serve`` adds what the server needs, ``train`` what training needs, and
-``dev`` what tests and checks need.
+Instead of ``chat``, ``serve`` adds what the server needs, ``train`` what training needs,
+``evaluate`` what measuring needs, and ``dev`` what tests and checks need.
 
 Runs on the system's own Python with nothing but the standard library. When nothing has changed
 since the last run it returns at once. Whatever stops it half-way (no network, a full disk,
@@ -30,7 +30,8 @@ KINDS = {
     "chat": ("chat.txt", "build.txt"),
     "serve": ("chat.txt", "build.txt", "serve.txt"),
     "train": ("chat.txt", "build.txt", "train.txt"),
-    "dev": ("chat.txt", "build.txt", "serve.txt", "train.txt", "dev.txt"),
+    "evaluate": ("chat.txt", "build.txt", "train.txt", "evaluate.txt"),
+    "dev": ("chat.txt", "build.txt", "serve.txt", "train.txt", "evaluate.txt", "dev.txt"),
 }
 OLDEST, NEWEST = (3, 11), (3, 13)
 

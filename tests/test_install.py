@@ -99,13 +99,13 @@ def test_a_missing_venv_module_names_the_package() -> None:
 
 
 def test_every_requirement_is_pinned_exactly_once() -> None:
-    names = []
-    files = ("build.txt", "chat.txt", "dev.txt", "pip.txt", "serve.txt", "tools.txt", "train.txt")
+    names, files = [], sorted((ROOT / "requirements").glob("*.txt"))
+    assert len(files) == 8
     for file in files:
-        for line in (ROOT / "requirements" / file).read_text().splitlines():
+        for line in file.read_text().splitlines():
             if line and not line.startswith("#"):
                 name, _, version = line.partition("==")
-                assert version, f"{file}: {line!r} is not pinned"
+                assert version, f"{file.name}: {line!r} is not pinned"
                 names.append(name.partition("[")[0])
     assert len(names) == len(set(names))
 

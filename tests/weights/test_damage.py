@@ -105,9 +105,9 @@ def test_unknown_setting(model: Path) -> None:
 @pytest.mark.parametrize(
     "rope",
     [
-        {"rope_scaling": {"type": "linear", "factor": 2.0}},
+        {"rope_scaling": {"type": "dynamic", "factor": 2.0}},
         {"rope_scaling": {"rope_type": "llama3", "factor": 8.0}},
-        {"rope_parameters": {"rope_type": "yarn", "rope_theta": 1e6}},
+        {"rope_parameters": {"rope_type": "longrope", "rope_theta": 1e6}},
     ],
 )
 def test_rope_scaling_is_refused_by_name(model: Path, rope) -> None:

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from ostro.cli import data_commands, options, serving_commands, train_commands
+from ostro.cli import data_commands, eval_commands, options, serving_commands, train_commands
 from ostro.errors import OstroError
 
 STARTED = time.perf_counter()
@@ -25,8 +25,8 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-evaluate = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
-app.add_typer(evaluate, name="eval", help="Measure a model.")
+app.add_typer(eval_commands.app, name="eval", help="Measure a model.")
+app.command()(eval_commands.bench)
 app.add_typer(data_commands.app, name="data", help="Prepare what a model is trained on.")
 app.add_typer(train_commands.app, name="train", help="Train a model by a recipe.")
 
@@ -114,6 +114,7 @@ def chat(
     context: options.Context = None,
     memory: options.Memory = None,
     cache_type: options.CacheType = None,
+    rope_scaling: options.RopeScaling = None,
     kind: options.ComputeType = None,
     device: options.Device = "cpu",
 ) -> None:
@@ -137,7 +138,7 @@ def chat(
         read_steering(steering),
         routing,
     )
-    running = options.Running(threads, context, memory, kind, device, cache_type)
+    running = options.Running(threads, context, memory, kind, device, cache_type, rope_scaling)
     request = command.Request(prompt, system, messages, safe_prompt, as_json, yes, timings)
     started = command.Start(STARTED, torch_seconds)
     command.run(model, request, sampling, running, started=started)
@@ -167,6 +168,7 @@ def generate(
     context: options.Context = None,
     memory: options.Memory = None,
     cache_type: options.CacheType = None,
+    rope_scaling: options.RopeScaling = None,
     kind: options.ComputeType = None,
     device: options.Device = "cpu",
 ) -> None:
@@ -189,7 +191,7 @@ def generate(
         read_steering(steering),
         routing,
     )
-    running = options.Running(threads, context, memory, kind, device, cache_type)
+    running = options.Running(threads, context, memory, kind, device, cache_type, rope_scaling)
     command.run(model, prompt, sampling, running, raw=raw, as_json=as_json)
 
 
@@ -384,27 +386,3 @@ def verify(
 
     running = options.Running(threads, context, memory, kind, device)
     command.run(model, report, running, as_json=as_json)
-
-
-@evaluate.command()
-def quantisation(
-    full: Annotated[str, typer.Argument(help="The model as it was: a name, a folder or a file.")],
-    quantised: Annotated[str, typer.Argument(help="The same model in fewer bits.")],
-    text: Annotated[
-        Path | None,
-        typer.Option(help="A text to read [default: a page of Marcus Aurelius that ostro ships]."),
-    ] = None,
-    context: Annotated[
-        int | None, typer.Option(min=3, help="Tokens to read together [default: at most 512].")
-    ] = None,
-    threads: options.Threads = None,
-    memory: options.Memory = None,
-    kind: options.ComputeType = None,
-    device: options.Device = "cpu",
-    as_json: options.Json = False,
-) -> None:
-    """Say what a quantised model has lost: perplexity, KL divergence, agreement, experts."""
-    from ostro.cli import evaluate as command
-
-    running = options.Running(threads, context, memory, kind, device)
-    command.run_quantisation(full, quantised, text, running, as_json=as_json)

@@ -41,6 +41,13 @@ CacheType = Annotated[
     str | None,
     typer.Option(help="Keep keys and values in F32, F16, BF16 or Q8_0 [default: as the weights]."),
 ]
+RopeScaling = Annotated[
+    str | None,
+    typer.Option(
+        "--rope-scaling",
+        help="Read FACTOR times as far: yarn:4, linear:4, ntk:4, or JSON as in config.json.",
+    ),
+]
 ComputeType = Annotated[str | None, typer.Option("--type", help="Compute in F32, BF16 or F16.")]
 WeightTypeOption = Annotated[
     str | None, typer.Option("--type", help="A weight type, such as BF16 or Q4_0.")
@@ -87,10 +94,12 @@ class Running:
     kind: str | None
     device: str
     cache_type: str | None = None
+    rope_scaling: str | None = None
 
     def arguments(self) -> dict[str, Any]:
         """Keyword arguments for ``ostro.load``."""
         return {
+            "rope_scaling": self.rope_scaling,
             "cache_type": self.cache_type,
             "threads": self.threads,
             "context": self.context,

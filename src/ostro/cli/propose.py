@@ -8,7 +8,7 @@ from rich.table import Table
 
 from ostro.cli.options import Running
 from ostro.cli.output import note
-from ostro.config import PRESETS, Plan, format_bytes, make_plan
+from ostro.config import PRESETS, Geometry, Plan, format_bytes, make_plan
 from ostro.engine.planning import compute_type, runs_natively
 from ostro.errors import MemoryPlanError, NetworkError, OstroError
 from ostro.runtime.bandwidth import read_bandwidth
@@ -18,6 +18,7 @@ from ostro.runtime.progress import TerminalProgress
 from ostro.runtime.settings import usable_cores
 from ostro.weights.catalogue import CATALOGUE, PublishedFile, choose, published
 from ostro.weights.hub import pull
+from ostro.weights.rope_choice import rope_choice, stretched
 from ostro.weights.store import find_model
 
 # What a plan is made for where no context is asked for: a long conversation, not the limit.
@@ -40,7 +41,12 @@ def propose(name: str, environment: Environment, running: Running, *, yes: bool)
     threads = running.threads or environment.threads or usable_cores()
     bandwidth = read_bandwidth(environment.home, threads)
     files = published(name)
-    plans = {file.pull_id: _plan(file, context, memory, bandwidth) for file in files}
+    rope = None if running.rope_scaling is None else rope_choice(running.rope_scaling)
+    geometries = {file.preset: stretched(PRESETS[file.preset], rope) for file in files}
+    plans = {
+        file.pull_id: _plan(file, geometries[file.preset], context, memory, bandwidth)
+        for file in files
+    }
     here = [file for file in files if find_model(environment, file.pull_id) is not None]
     chosen = choose(here, memory, lambda file: plans[file.pull_id].required_bytes)
     if chosen is not None:
@@ -59,12 +65,14 @@ def propose(name: str, environment: Environment, running: Running, *, yes: bool)
     return chosen.pull_id, context
 
 
-def _plan(file: PublishedFile, context: int, memory: int, bandwidth: float) -> Plan:
+def _plan(
+    file: PublishedFile, geometry: Geometry, context: int, memory: int, bandwidth: float
+) -> Plan:
     return make_plan(
-        PRESETS[file.preset],
+        geometry,
         model=file.pull_id,
         stored=file.weight_type,
-        compute=compute_type(file.weight_type, native=runs_natively(PRESETS[file.preset])),
+        compute=compute_type(file.weight_type, native=runs_natively(geometry)),
         stored_bytes=file.bytes,
         memory_bytes=memory,
         read_bandwidth=bandwidth,

@@ -73,13 +73,14 @@ def serve(
     context: options.Context = None,
     memory: options.Memory = None,
     cache_type: options.CacheType = None,
+    rope_scaling: options.RopeScaling = None,
     kind: options.ComputeType = None,
     device: options.Device = "cpu",
 ) -> None:
     """Serve a model behind the Mistral and OpenAI APIs."""
     from ostro.cli import serve as command
 
-    running = options.Running(threads, context, memory, kind, device, cache_type)
+    running = options.Running(threads, context, memory, kind, device, cache_type, rope_scaling)
     asked = {
         "host": host,
         "port": port,

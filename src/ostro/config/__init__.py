@@ -14,6 +14,7 @@ from ostro.config.arithmetic import (
 from ostro.config.geometry import Geometry
 from ostro.config.plan import Plan, make_plan
 from ostro.config.presets import PRESETS
+from ostro.config.rope_scaling import RopeScaling
 from ostro.config.units import format_bytes, format_count, parse_bytes
 from ostro.config.weight_types import WEIGHT_TYPES, WeightType, weight_type
 
@@ -23,6 +24,7 @@ __all__ = [
     "Geometry",
     "ParameterCounts",
     "Plan",
+    "RopeScaling",
     "WeightType",
     "attention_flops_per_token",
     "count_parameters",

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, fields
 
+from ostro.config.rope_scaling import RopeScaling
 from ostro.errors import OstroError
 
 
@@ -27,6 +28,8 @@ class Geometry:
     rope_theta: float = 1e6
     sliding_window: int | None = None
     tied_embeddings: bool = False
+    rope_scaling: RopeScaling | None = None
+    """How positions are stretched; ``context_length`` is what the model reads with it."""
 
     def __post_init__(self) -> None:
         for name in (field.name for field in fields(self) if field.type is int):
@@ -58,11 +61,26 @@ class Geometry:
             value = getattr(self, name)
             if type(value) not in (int, float) or not 0 < value < float("inf"):
                 raise OstroError(f"geometry: {name} must be above 0 and finite, not {value!r}")
+        scaling = self.rope_scaling
+        if scaling is not None and type(scaling) is not RopeScaling:
+            raise OstroError(f"geometry: rope_scaling must be a RopeScaling, not {scaling!r}")
+        if scaling is not None and scaling.kind == "yarn" and self.rope_theta <= 1:
+            raise OstroError(f"geometry: yarn needs a rope_theta above 1, not {self.rope_theta}")
 
     @property
     def is_sparse(self) -> bool:
         """Whether the feed-forward block is a mixture of experts."""
         return self.num_experts > 0
+
+    @property
+    def original_context(self) -> int:
+        """Tokens that the model reads without its rope scaling."""
+        scaling = self.rope_scaling
+        if scaling is None:
+            return self.context_length
+        if scaling.original_context is not None:
+            return scaling.original_context
+        return max(round(self.context_length / scaling.factor), 1)
 
     @property
     def query_dim(self) -> int:

@@ -1,7 +1,9 @@
 """``ostro.load``: from a name, a directory or a file to something that answers."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -38,6 +40,7 @@ from ostro.weights.expert_pool import ExpertPool, PoolMetrics, slot_bytes
 from ostro.weights.load import load_model
 from ostro.weights.packed_model import packed_model
 from ostro.weights.prepared import plan_records, prepare
+from ostro.weights.rope_choice import rope_choice, stretched
 from ostro.weights.store import find_model, list_models
 from ostro.weights.stored import DTYPE_OF_TYPE
 from ostro.weights.tokenizer_files import TokenizerFiles
@@ -79,6 +82,9 @@ class _Source:
     """What is to be loaded, and in how much memory."""
 
     checkpoint: Checkpoint
+    """As it is computed: with the rope scaling that was asked for."""
+    stored: Checkpoint
+    """As it is on disk. What is prepared of its weights serves every rope scaling."""
     description: Description
     compute: WeightType
     context: int
@@ -109,6 +115,7 @@ def load(
     context: int | None = None,
     memory: int | str | None = None,
     cache_type: str | None = None,
+    rope_scaling: str | Mapping[str, Any] | None = None,
     concurrency: int = 1,
     environment: Environment | None = None,
     progress: Progress | None = None,
@@ -126,7 +133,11 @@ def load(
     Keys and values are kept in ``cache_type``: F32, F16, BF16, or with the native kernels Q8_0;
     by default in what goes with the weights. They get room for one context, and for up to
     ``concurrency`` of them where memory allows it.
+
+    ``rope_scaling`` stretches positions, and with them the model's limit, otherwise than the file
+    says: ``"yarn:4"``, ``"linear:4"``, ``"ntk:4"``, or a mapping with Hugging Face's names.
     """
+    choice = None if rope_scaling is None else rope_choice(rope_scaling)
     environment = Environment.read() if environment is None else environment
     progress = TerminalProgress() if progress is None else progress
     settings = choose_settings(
@@ -135,7 +146,8 @@ def load(
         threads=threads or environment.threads,
     )
     located = locate(model, environment, progress)
-    checkpoint = open_checkpoint(located.path)
+    stored = open_checkpoint(located.path)
+    checkpoint = replace(stored, geometry=stretched(stored.geometry, choice))
     library = _native_library(checkpoint.geometry, settings, dense=dtype is not None)
     native = isinstance(library, NativeLibrary)
     compute = compute_type(checkpoint.matrix_type, native=native)
@@ -143,17 +155,14 @@ def load(
         compute = WEIGHT_TYPES[settings.type_name]
     source = _Source(
         checkpoint,
+        stored,
         describe(checkpoint, located.name),
         compute,
-        _context(context, checkpoint.geometry, located.name),
+        chosen_context(context, checkpoint.geometry, located.name),
         memory_cap(memory, environment),
         kept_type(cache_type, compute, native=native),
     )
-    if isinstance(library, NativeLibrary):
-        loaded = _native_model(source, library, settings, environment, progress)
-    else:
-        loaded = _torch_model(source, library.notice, settings, progress)
-    return _llm(source, loaded, concurrency)
+    return _llm(source, _loaded(source, library, settings, environment, progress), concurrency)
 
 
 def _llm(source: _Source, loaded: _Loaded, concurrency: int) -> LLM:
@@ -177,13 +186,26 @@ def _llm(source: _Source, loaded: _Loaded, concurrency: int) -> LLM:
     )
 
 
-def _context(asked: int | None, geometry: Geometry, name: str) -> int:
-    """How many tokens a conversation may hold."""
+def chosen_context(asked: int | None, geometry: Geometry, name: str) -> int:
+    """Tokens that a conversation may hold: as ``asked``, or all that the model reads."""
     limit = geometry.context_length
     context = limit if asked is None else asked
     if not 1 <= context <= limit:
         raise OstroError(f"context {context} is out of range; {name} reads 1 to {limit}")
     return context
+
+
+def _loaded(
+    source: _Source,
+    library: NativeLibrary | NoLibrary,
+    settings: Settings,
+    environment: Environment,
+    progress: Progress,
+) -> _Loaded:
+    """The model in memory, on the native kernels where there are any."""
+    if isinstance(library, NativeLibrary):
+        return _native_model(source, library, settings, environment, progress)
+    return _torch_model(source, library.notice, settings, progress)
 
 
 def _native_model(
@@ -213,7 +235,7 @@ def _native_model(
             cache=source.kept,
         )
         spare = split.spare_bytes
-    prepared = prepare(checkpoint, kernels, environment.prepared, progress)
+    prepared = prepare(source.stored, kernels, environment.prepared, progress)
     pool = None if split is None or split.holds_all else ExpertPool(prepared, split.slots)
     model = packed_model(checkpoint, prepared, kernels, source.kept.name, pool)
     checkpoint.release_pages()

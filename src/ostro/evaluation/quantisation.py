@@ -10,7 +10,7 @@ next; with P the full model's probabilities and Q the quantised one's,
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -22,6 +22,7 @@ from ostro.config import Geometry
 from ostro.engine.llm import LLM
 from ostro.engine.session import Session
 from ostro.errors import OstroError
+from ostro.evaluation.text_windows import text_windows
 from ostro.model.routing import Routing, kept_routing
 from ostro.runtime.progress import Progress
 
@@ -55,11 +56,16 @@ class Comparison:
         """Plain values, for JSON."""
         return asdict(self) | {"same_experts": list(self.same_experts)}
 
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> "Comparison":
+        """What :meth:`to_dict` gave."""
+        return cls(**{**values, "same_experts": tuple(values["same_experts"])})
+
 
 def compare(full: LLM, quantised: LLM, text: str, window: int, progress: Progress) -> Comparison:
     """Read ``text`` in windows of so many tokens with both models, which are in memory at once."""
-    _require_one_model(full, quantised)
-    windows = list(_windows(full, quantised, text, window))
+    require_one_model(*((llm.name, llm.model.geometry) for llm in (full, quantised)))
+    windows = _windows(full, quantised, text, window)
     tally = _Tally(full.model.geometry.num_layers if full.model.geometry.is_sparse else 0)
     with ExitStack() as stack:
         readers = [
@@ -143,12 +149,12 @@ class _Tally:
         )
 
 
-def _require_one_model(full: LLM, quantised: LLM) -> None:
-    """Refuse two models that cannot be one and the same."""
-    shapes = [_shape(llm.model.geometry) for llm in (full, quantised)]
+def require_one_model(full: tuple[str, Geometry], quantised: tuple[str, Geometry]) -> None:
+    """Refuse two models, each a name and a geometry, that cannot be one and the same."""
+    shapes = [_shape(geometry) for _, geometry in (full, quantised)]
     if shapes[0] != shapes[1]:
         raise OstroError(
-            f"these are not one model: {full.name} has {shapes[0]}, {quantised.name} {shapes[1]}"
+            f"these are not one model: {full[0]} has {shapes[0]}, {quantised[0]} {shapes[1]}"
         )
 
 
@@ -158,16 +164,12 @@ def _shape(geometry: Geometry) -> str:
     return f"{g.vocab_size} tokens and {g.num_layers} layers{experts}"
 
 
-def _windows(full: LLM, quantised: LLM, text: str, size: int) -> Iterator[list[int]]:
+def _windows(full: LLM, quantised: LLM, text: str, size: int) -> list[list[int]]:
     """The text's tokens in windows of at most ``size``, each begun as a text of its own is."""
     ids = full.encode(text)
     if quantised.has_tokenizer and quantised.encode(text) != ids:
         raise OstroError(f"{full.name} and {quantised.name} cut the text into different tokens")
     beginning = full.encode("")
-    body, room = ids[len(beginning) :], size - len(beginning)
-    if room < 2 or len(ids) < 2:
+    if size - len(beginning) < 2 or len(ids) < 2:
         raise OstroError("there is nothing to predict: text and window need two tokens at least")
-    for start in range(0, len(body), room):
-        window = [*beginning, *body[start : start + room]]
-        if len(window) > 1:  # A last token without one before it predicts nothing.
-            yield window
+    return text_windows(ids, beginning, size)

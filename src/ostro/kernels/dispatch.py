@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
+from ostro.config import RopeScaling
 from ostro.kernels import training_ops
 from ostro.kernels.attention import Span, append_kv, paged_attention
 from ostro.kernels.experts import mix_experts
@@ -27,7 +28,9 @@ class Kernels:
     name: str
     linear: Callable[[Tensor, Tensor], Tensor] = linear
     rms_norm: Callable[[Tensor, Tensor, float], Tensor] = rms_norm
-    rope_angles: Callable[[Tensor, int, float], tuple[Tensor, Tensor]] = rope_angles
+    rope_angles: Callable[[Tensor, int, float, RopeScaling | None], tuple[Tensor, Tensor]] = (
+        rope_angles
+    )
     rotate: Callable[[Tensor, Tensor, Tensor], Tensor] = rotate
     swiglu: Callable[[Tensor, Tensor, Tensor, ExpertLowRank | None], Tensor] = swiglu
     route: Callable[[Tensor, Tensor, int, RowRules | None], tuple[Tensor, Tensor]] = route

@@ -15,12 +15,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ostro.config import RopeScaling
 from ostro.errors import OstroError
 from ostro.kernels.attention import Span
 from ostro.kernels.dispatch import Kernels
 from ostro.kernels.library import NativeLibrary
 from ostro.kernels.native_rows import NativeAdapters, NativeSteering
-from ostro.kernels.rope import rope_frequencies
+from ostro.kernels.rope import lengthened, rope_frequencies
 from ostro.kernels.structures import AttentionLayer, Expert, ExpertsLayer, Matrix, Pages, Step
 
 # GGUF's numbers for the types that are computed as they are stored.
@@ -57,7 +58,7 @@ class NativeContext:
         self._handle = self._functions.ostro_context_create(threads, instruction_set.encode())
         if not self._handle:
             raise OstroError(f"this processor cannot run the {instruction_set or 'native'} kernels")
-        self._frequencies: dict[tuple[int, float], Tensor] = {}
+        self._frequencies: dict[tuple[int, float, RopeScaling | None], Tensor] = {}
         weakref.finalize(self, self._functions.ostro_context_destroy, self._handle)
 
     @property
@@ -184,13 +185,17 @@ class NativeContext:
         return logits
 
     def rope_angles(
-        self, positions_T: Tensor, head_dim: int, theta: float
+        self,
+        positions_T: Tensor,
+        head_dim: int,
+        theta: float,
+        scaling: RopeScaling | None = None,
     ) -> tuple[Tensor, Tensor]:
         """As :func:`ostro.kernels.rope.rope_angles`."""
-        frequencies = self._frequencies.get((head_dim, theta))
+        frequencies = self._frequencies.get((head_dim, theta, scaling))
         if frequencies is None:
-            frequencies = rope_frequencies(head_dim, theta)
-            self._frequencies[head_dim, theta] = frequencies
+            frequencies = rope_frequencies(head_dim, theta, scaling)
+            self._frequencies[head_dim, theta, scaling] = frequencies
         rows, pairs = positions_T.numel(), head_dim // 2
         cos_T, sin_T = torch.empty((2, rows, 1, pairs))
         self._functions.ostro_rope_angles(
@@ -202,7 +207,7 @@ class NativeContext:
             cos_T.data_ptr(),
             sin_T.data_ptr(),
         )
-        return cos_T, sin_T
+        return lengthened(cos_T, sin_T, scaling)
 
     def summarise(self, logits_V: Tensor, temperature: float = 1.0) -> tuple[int, float]:
         """As :func:`ostro.kernels.vocabulary.summarise`."""

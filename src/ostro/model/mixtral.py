@@ -103,7 +103,7 @@ class Mixtral(nn.Module):
     ) -> Tensor:
         """The residual stream after the last layer."""
         g = self.geometry
-        cos, sin = self.kernels.rope_angles(positions_T, g.head_dim, g.rope_theta)
+        cos, sin = self.kernels.rope_angles(positions_T, g.head_dim, g.rope_theta, g.rope_scaling)
         if self.packed is not None:
             x_TD = self.packed.embed(tokens_T)
         else:

@@ -54,6 +54,11 @@ class Environment:
         return self.home / "prepared"
 
     @property
+    def evaluations(self) -> Path:
+        """The folder of what was measured; all of it can be measured again."""
+        return self.home / "evaluations"
+
+    @property
     def clients(self) -> Path:
         """The folder of Mistral's earlier client for programs that lack it; it can be refetched."""
         return self.home / "clients"

@@ -3,14 +3,15 @@
 Keys as in the GGUF specification and llama.cpp; Mixtral's architecture is called "llama" there.
 """
 
-import struct
 from collections.abc import Mapping
 from typing import Any, Literal
 
 from ostro.config import Geometry
 from ostro.errors import CheckpointError
 from ostro.text.vocabulary import Vocabulary
+from ostro.weights.decimals import shortest
 from ostro.weights.fields import Fields
+from ostro.weights.gguf_metadata_rope import metadata_from_scaling, scaling_from_metadata
 
 ARCHITECTURE = "llama"
 _MODELS: dict[str, Literal["bpe", "sentencepiece"]] = {"gpt2": "bpe", "llama": "sentencepiece"}
@@ -35,10 +36,9 @@ def geometry_from_metadata(metadata: Mapping[str, Any], source: str, *, tied: bo
     dim = fields.integer(key("embedding_length"))
     head_dim = fields.integer(key("attention.key_length"), dim // max(num_heads, 1))
     fields.expect(key("rope.dimension_count"), head_dim)
-    fields.expect(key("rope.scaling.type"), "none")
-    for suffix in ("rope.scale_linear", "rope.scaling.factor"):
-        fields.expect(key(suffix), 1.0)
     fields.ignore(map(key, _IGNORED))
+    context_length = fields.integer(key("context_length"))
+    scaling, context_length = scaling_from_metadata(fields, key, context_length)
     window = fields.get(key("attention.sliding_window"))
     vocab_size = fields.get(key("vocab_size")) or len(fields.get("tokenizer.ggml.tokens", ()))
     geometry = Geometry(
@@ -51,9 +51,10 @@ def geometry_from_metadata(metadata: Mapping[str, Any], source: str, *, tied: bo
         ffn_dim=fields.integer(key("feed_forward_length")),
         num_experts=fields.integer(key("expert_count"), 0),
         top_k=fields.integer(key("expert_used_count"), 0),
-        context_length=fields.integer(key("context_length")),
-        norm_eps=_shortest(fields.number(key("attention.layer_norm_rms_epsilon"))),
-        rope_theta=_shortest(fields.number(key("rope.freq_base"), 1e4)),
+        context_length=context_length,
+        norm_eps=shortest(fields.number(key("attention.layer_norm_rms_epsilon"))),
+        rope_theta=shortest(fields.number(key("rope.freq_base"), 1e4)),
+        rope_scaling=scaling,
         sliding_window=window,
         tied_embeddings=tied,
     )
@@ -61,10 +62,10 @@ def geometry_from_metadata(metadata: Mapping[str, Any], source: str, *, tied: bo
     return geometry
 
 
-def metadata_from_geometry(geometry: Geometry) -> dict[str, int | float]:
+def metadata_from_geometry(geometry: Geometry) -> dict[str, int | float | str]:
     """The geometry's keys; floats are to be written as float32, whole numbers as uint32."""
     g = geometry
-    values: dict[str, int | float] = {
+    values: dict[str, int | float | str] = {
         "vocab_size": g.vocab_size,
         "context_length": g.context_length,
         "embedding_length": g.dim,
@@ -82,6 +83,7 @@ def metadata_from_geometry(geometry: Geometry) -> dict[str, int | float]:
         values |= {"expert_count": g.num_experts, "expert_used_count": g.top_k}
     if g.sliding_window is not None:
         values["attention.sliding_window"] = g.sliding_window
+    values |= metadata_from_scaling(g.rope_scaling)
     return {f"{ARCHITECTURE}.{suffix}": value for suffix, value in values.items()}
 
 
@@ -149,12 +151,3 @@ def metadata_from_vocabulary(vocabulary: Vocabulary) -> dict[str, Any]:
     if v.chat_template is not None:
         table["tokenizer.chat_template"] = v.chat_template
     return table
-
-
-def _shortest(number: float) -> float:
-    """The decimal that a float32 was meant to be: 1e-5, not 9.999999747378752e-06."""
-    for digits in range(1, 10):
-        candidate = float(f"{number:.{digits}g}")
-        if struct.pack("<f", candidate) == struct.pack("<f", number):
-            return candidate
-    return number

@@ -5,6 +5,7 @@ from typing import Any
 from ostro.config import Geometry
 from ostro.errors import CheckpointError
 from ostro.weights.fields import Fields
+from ostro.weights.hf_rope import read_rope, rope_settings
 
 # Values that the configuration classes assume where the file is silent.
 _ROPE_THETA = {"mixtral": 1e6, "mistral": 1e4, "llama": 1e4}
@@ -67,6 +68,11 @@ def geometry_from_config(values: dict[str, Any], source: str) -> Geometry:
     fields.ignore(_WITHOUT_EFFECT)
     num_heads, dim = fields.integer("num_attention_heads"), fields.integer("hidden_size")
     sparse = kind == "mixtral"
+    rope = read_rope(
+        fields,
+        theta=_ROPE_THETA[kind],
+        context_length=fields.integer("max_position_embeddings", _CONTEXT[kind]),
+    )
     geometry = Geometry(
         vocab_size=fields.integer("vocab_size"),
         dim=dim,
@@ -77,9 +83,10 @@ def geometry_from_config(values: dict[str, Any], source: str) -> Geometry:
         ffn_dim=fields.integer("intermediate_size"),
         num_experts=fields.integer("num_local_experts", 8) if sparse else 0,
         top_k=fields.integer("num_experts_per_tok", 2) if sparse else 0,
-        context_length=fields.integer("max_position_embeddings", _CONTEXT[kind]),
+        context_length=rope.context_length,
         norm_eps=fields.number("rms_norm_eps", _NORM_EPS[kind]),
-        rope_theta=_rope_theta(fields, _ROPE_THETA[kind]),
+        rope_theta=rope.theta,
+        rope_scaling=rope.scaling,
         sliding_window=_window(fields, kind),
         tied_embeddings=fields.flag("tie_word_embeddings", False),
     )
@@ -104,7 +111,7 @@ def config_from_geometry(geometry: Geometry, dtype: str, special: dict[str, Any]
         "hidden_act": "silu",
         "max_position_embeddings": g.context_length,
         "rms_norm_eps": g.norm_eps,
-        "rope_theta": g.rope_theta,
+        **rope_settings(g),
         "tie_word_embeddings": g.tied_embeddings,
         "torch_dtype": dtype,
         **special,
@@ -116,24 +123,6 @@ def config_from_geometry(geometry: Geometry, dtype: str, special: dict[str, Any]
         # The published models' value; the configuration class assumes another.
         config["router_aux_loss_coef"] = 0.02
     return config
-
-
-def _rope_theta(fields: Fields, default: float) -> float:
-    """The base of the rotary angles: at the top (v4) or under rope_parameters (v5)."""
-    theta = fields.number("rope_theta", default)
-    for key in ("rope_scaling", "rope_parameters"):
-        rope = fields.table(key)
-        if rope is None:
-            continue
-        kind = rope.get("rope_type", rope.get("type", "default"))
-        if kind != "default":
-            raise CheckpointError(
-                f"{fields.source}: rope scaling {kind!r} is not supported yet; only 'default' is"
-            )
-        theta = rope.number("rope_theta", theta)
-        rope.ignore(("type",))
-        rope.finish()
-    return theta
 
 
 def _window(fields: Fields, kind: str) -> int | None:

@@ -4,6 +4,7 @@ from dataclasses import replace
 from typing import Any
 
 from ostro.config import Geometry
+from ostro.errors import CheckpointError, OstroError
 from ostro.weights.fields import Fields
 
 # What the file leaves open: Mixtral 8x7B's context, and mistral-inference's choice of base.
@@ -20,8 +21,14 @@ def geometry_from_params(values: dict[str, Any], source: str, *, tied: bool) -> 
     fields.expect("tied_embeddings", tied)
     fields.ignore(("max_batch_size", "model_type", "use_biases"))
     fields.expect("use_biases", False)
-    for key in ("lora", "vision_encoder", "quantization", "yarn"):
+    for key in ("lora", "vision_encoder", "quantization"):
         fields.expect(key, None)
+    if fields.get("yarn") is not None:
+        raise CheckpointError(
+            f"{source}: yarn is not read from params.json, whose readers disagree on what its "
+            "settings mean; use the model's Hugging Face files, or remove it and load with "
+            "a rope scaling of your own"
+        )
     geometry = Geometry(
         vocab_size=fields.integer("vocab_size"),
         dim=dim,
@@ -68,5 +75,13 @@ def params_from_geometry(geometry: Geometry) -> dict[str, Any]:
 
 
 def as_stored(geometry: Geometry) -> Geometry:
-    """The geometry as this layout holds it: mistral-inference always wants a head of its own."""
+    """The geometry as this layout holds it: mistral-inference always wants a head of its own.
+
+    It has no rope scaling either: a model with one is refused.
+    """
+    if geometry.rope_scaling is not None:
+        raise OstroError(
+            f"params.json has no place for {geometry.rope_scaling.kind} rope scaling; write this "
+            "model as hf or gguf"
+        )
     return replace(geometry, tied_embeddings=False)

@@ -1,0 +1,1 @@
+"""The benchmarks of Mixtral's paper, asked through lm-eval and answered by the engine."""

@@ -1,0 +1,1 @@
+"""Answers to open questions, rated by another model."""

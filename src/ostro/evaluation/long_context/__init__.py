@@ -1,0 +1,1 @@
+"""What a model makes of a long context: its perplexity, and what it finds again."""
