@@ -88,7 +88,7 @@ def test_a_run_that_died_goes_on_from_its_last_checkpoint(tmp_path: Path) -> Non
 @pytest.mark.parametrize("task", ["pretrain", "sft", "dpo"])
 def test_a_model_learns(task: str, tmp_path: Path) -> None:
     save_data(tmp_path, task)
-    rate = "optimizer.lr=3e-4" if task == "dpo" else "optimizer.lr=1e-2"
+    rate = "optimizer.lr=1e-3" if task == "dpo" else "optimizer.lr=1e-2"
     run = tiny_run(tmp_path, task=task, changes=["schedule.steps=40", rate])
     run.train()
     losses = _losses(tmp_path / "run")

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from ostro.config import WEIGHT_TYPES, Geometry, WeightType
 from ostro.config.recipe import Recipe
@@ -13,13 +13,12 @@ from ostro.errors import OstroError
 from ostro.kernels.dispatch import Kernels, training_kernels
 from ostro.model import Mixtral
 from ostro.runtime.progress import Progress, SilentProgress
+from ostro.training.initial_weights import new_model
 from ostro.training.quantised_base import quantised_model
 from ostro.weights.checkpoint import open_checkpoint
 from ostro.weights.load import load_model
 from ostro.weights.source import SlotSource
 from ostro.weights.upcycle import upcycle
-
-_INITIAL_STD = 0.02
 
 
 @dataclass(frozen=True)
@@ -105,23 +104,6 @@ def dense_parents_experts(recipe: Recipe, places: Places) -> Mapping[str, Tensor
         for index, block in enumerate(parent.blocks())
         for name, parameter in block.feed_forward.named_parameters()
     }
-
-
-def new_model(geometry: Geometry, seed: int, kernels: Kernels | None = None) -> Mixtral:
-    """New weights: norms of 1, all else normal with 0.02, cut at three times that.
-
-    The cut is OLMoE's, whose authors saw runs diverge without it (Muennighoff et al., 2024).
-    """
-    kernels = training_kernels() if kernels is None else kernels
-    model = Mixtral(geometry, kernels, torch.float32).requires_grad_(False)
-    generator = torch.Generator().manual_seed(seed)
-    for parameter in model.parameters():
-        if parameter.dim() == 1:
-            parameter.fill_(1.0)
-        else:
-            std = _INITIAL_STD
-            nn.init.trunc_normal_(parameter, 0, std, -3 * std, 3 * std, generator=generator)
-    return model
 
 
 def _kernels(recipe: Recipe) -> Kernels:
