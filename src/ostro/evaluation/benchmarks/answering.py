@@ -59,7 +59,7 @@ def outcomes(
 
     They are documents of one benchmark. ``filter_name`` is that of lm-eval which finds the answer.
     """
-    asked = [_UnderWay(question, _requests(question)) for question in questions]
+    asked = [_UnderWay(question, requests_of(question)) for question in questions]
     if not asked:
         return
     chooses = asked[0].requests[0].request_type == "loglikelihood"
@@ -68,7 +68,8 @@ def outcomes(
         yield one.question, _outcome(one, filter_name)
 
 
-def _requests(question: Question) -> list[Any]:
+def requests_of(question: Question) -> list[Any]:
+    """lm-eval's instances of a document."""
     task = question.task
     made = task.construct_requests(
         doc=question.document,

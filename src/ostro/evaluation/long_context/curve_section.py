@@ -3,18 +3,16 @@
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from ostro.evaluation.long_context.curve import Curve, Range, Step
 from ostro.evaluation.measurement import Found
+from ostro.evaluation.published.long_context import perplexity_curve
 from ostro.evaluation.report.contents import Cell, Plot, Section, Table
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-PUBLISHED = MappingProxyType({512: 3.7, 1024: 3.0, 2048: 2.6, 8192: 2.02, 32768: 1.90})
-"""Mixtral 8x7B in figure 4 of its paper, read off the chart: perplexity by length."""
 _REFERENCE = "Mixtral 8x7B, published"
 _NOT_DRAWN = "not read off the chart"
 
@@ -58,8 +56,9 @@ def _values(curves: Mapping[str, Curve]) -> Table:
         [Cell(text=model), *(_value(curve, length) for length in lengths)]
         for model, curve in curves.items()
     ]
+    published = {point.tokens: point.perplexity for point in perplexity_curve()}
     reference = [
-        Cell(number=PUBLISHED[n], digits=2) if n in PUBLISHED else Cell(missing=_NOT_DRAWN)
+        Cell(number=published[n], digits=2) if n in published else Cell(missing=_NOT_DRAWN)
         for n in lengths
     ]
     return Table(
