@@ -5,6 +5,8 @@ import sys
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+import torch
+
 from ostro.runtime.memory import read_memory
 from ostro.runtime.settings import usable_cores
 
@@ -19,7 +21,7 @@ def describe_machine(cpuinfo: Path = _CPUINFO) -> str:
     return (
         f"{_processor(cpuinfo)} ({features}), {usable_cores()} cores, "
         f"{read_memory().total / 2**30:.1f} GiB, {platform.system()} {platform.machine()}, "
-        f"torch {_version('torch')}, Python {sys.version.split()[0]}, ostro {_version('ostro')}"
+        f"torch {torch.__version__}, Python {sys.version.split()[0]}, ostro {_version('ostro')}"
     )
 
 
