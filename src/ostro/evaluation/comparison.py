@@ -38,10 +38,7 @@ _PROTOCOLS = {"hellaswag": (0, None), "arc-challenge": (0, None), "gsm8k": (8, "
 
 def task_references() -> list[Reference]:
     """Mixtral, Llama 2 and Mistral 7B, by the names of the benchmarks."""
-    return [
-        Reference(model, dict(_scores(model)), "as its paper or the guide's page printed it.")
-        for model in MODELS
-    ]
+    return [Reference(model, dict(_scores(model))) for model in MODELS]
 
 
 def _scores(model: str) -> Iterator[tuple[str, float]]:

@@ -42,7 +42,8 @@ def told_protocol(limit: int | None, seed: int) -> str:
         f"template. {amount} A score is the mean over the documents with its standard error. Where "
         "something is chosen, each choice's log-likelihood is computed and the best one counts, "
         "for acc_norm per character; a score that guessing would explain is marked. What is "
-        "written ends at the task's own stop texts."
+        "written ends at the task's own stop texts. Published figures are those of Mixtral's paper "
+        "and of the guide's page."
     )
 
 
