@@ -66,7 +66,7 @@ _CPU = Geometry(
 )
 _GPU = replace(_CPU, vocab_size=8192, dim=256, num_layers=6, head_dim=64, ffn_dim=1024)
 SIZES = {
-    "cpu": Size(_CPU, 5_000_000, 256, 8, 8, 3e-3, "cpu", "float32"),
+    "cpu": Size(_CPU, 5_000_000, 256, 2, 2, 2e-3, "cpu", "float32"),
     "gpu": Size(_GPU, 60_000_000, 512, 64, 64, 2e-3, "cuda", "bfloat16"),
 }
 
