@@ -9,7 +9,7 @@ from ostro.cli.inputs import read_text
 from ostro.cli.measuring import Asked, FoundByName, Offer, measured, run, tell
 from ostro.config import Geometry
 from ostro.errors import OstroError
-from ostro.evaluation.benchmarks.catalogue import CATALOGUE
+from ostro.evaluation.benchmarks.catalogue import CATALOGUE, require_known
 from ostro.evaluation.benchmarks.run import Benchmarks
 from ostro.evaluation.bias.bbq import BBQ
 from ostro.evaluation.bias.bold import BOLD
@@ -174,10 +174,7 @@ def _protocol(name: str) -> CurveProtocol:
 
 
 def _tasks(asked: Asked, names: Sequence[str], extras: TaskExtras) -> list[Offer]:
-    known = [*(benchmark.name for benchmark in CATALOGUE), *CODE, _JUDGED]
-    for name in names:
-        if name not in known:
-            raise OstroError(f"there is no benchmark {name!r}; known: {', '.join(known)}")
+    require_known(names, [*(benchmark.name for benchmark in CATALOGUE), *CODE, _JUDGED])
     code = [name for name in names if name in CODE]
     others = tuple(name for name in names if name not in CODE and name != _JUDGED)
     offers = []

@@ -4,6 +4,8 @@ Shots are the paper's where it states them. Its own evaluation is not public: sc
 name come close to it and are not the same measurement.
 """
 
+from collections.abc import Sequence
+
 from ostro.errors import OstroError
 from ostro.evaluation.benchmarks import adapters
 from ostro.evaluation.benchmarks.benchmark import VOTE_TEMPERATURE, Benchmark, Source
@@ -22,6 +24,32 @@ def _vote(pattern: str, samples: int) -> dict[str, object]:
         {"function": "take_first"},
     ]
     return {"filter_list": [{"name": f"maj@{samples}", "filter": steps}]}
+
+
+def _closed_book(name: str, label: str, *, config: str, file: str) -> Benchmark:
+    """Questions that are answered in a few words, without a passage to read."""
+    return Benchmark(
+        name=name,
+        label=label,
+        group="popular",
+        configs=(f"{config}.yaml",),
+        shots=5,
+        metric="exact_match",
+        filter="remove_whitespace",
+        most_tokens=32,
+        changes={"fewshot_config": {"sampler": "first_n"}},
+        sources=(
+            Source(
+                file=file,
+                fields=("question", "answer"),
+                # lm-eval's task is called as its file is.
+                adapt=adapters.as_it_is(config.rpartition("/")[-1]),
+                first_are_examples=5,
+                note="its first five questions are the examples and are not asked",
+            ),
+        ),
+        note="answers without the passage; all documents have the same examples",
+    )
 
 
 _POPULAR = (
@@ -100,48 +128,8 @@ _POPULAR = (
             Source(file="arc_challenge_test", fields=_QUERY, adapt=adapters.arc("arc_challenge")),
         ),
     ),
-    Benchmark(
-        name="naturalquestions",
-        label="NQ",
-        group="popular",
-        configs=("nq_open/nq_open.yaml",),
-        shots=5,
-        metric="exact_match",
-        filter="remove_whitespace",
-        most_tokens=32,
-        changes={"fewshot_config": {"sampler": "first_n"}},
-        sources=(
-            Source(
-                file="nq_open_dev",
-                fields=("question", "answer"),
-                adapt=adapters.as_it_is("nq_open"),
-                first_are_examples=5,
-                note="its first five questions are the examples and are not asked",
-            ),
-        ),
-        note="answers without the passage; all documents have the same examples",
-    ),
-    Benchmark(
-        name="triviaqa",
-        label="TriviaQA",
-        group="popular",
-        configs=("triviaqa/default.yaml",),
-        shots=5,
-        metric="exact_match",
-        filter="remove_whitespace",
-        most_tokens=32,
-        changes={"fewshot_config": {"sampler": "first_n"}},
-        sources=(
-            Source(
-                file="triviaqa_validation",
-                fields=("question", "answer"),
-                adapt=adapters.as_it_is("default"),
-                first_are_examples=5,
-                note="its first five questions are the examples and are not asked",
-            ),
-        ),
-        note="answers without the passage; all documents have the same examples",
-    ),
+    _closed_book("naturalquestions", "NQ", config="nq_open/nq_open", file="nq_open_dev"),
+    _closed_book("triviaqa", "TriviaQA", config="triviaqa/default", file="triviaqa_validation"),
     Benchmark(
         name="math",
         label="MATH",
@@ -268,8 +256,12 @@ CATALOGUE: tuple[Benchmark, ...] = (*_POPULAR, *_AVERAGES, *LANGUAGE_BENCHMARKS)
 
 def chosen_benchmarks(names: tuple[str, ...]) -> tuple[Benchmark, ...]:
     """The benchmarks of these names, all for none; an unknown one is refused."""
-    known = {benchmark.name: benchmark for benchmark in CATALOGUE}
+    require_known(names, [benchmark.name for benchmark in CATALOGUE])
+    return tuple(one for one in CATALOGUE if not names or one.name in names)
+
+
+def require_known(names: Sequence[str], known: Sequence[str]) -> None:
+    """Refuse names that are not among the known ones."""
     for name in names:
         if name not in known:
             raise OstroError(f"there is no benchmark {name!r}; known: {', '.join(known)}")
-    return tuple(one for one in CATALOGUE if not names or one.name in names)
