@@ -8,7 +8,9 @@ import torch
 
 import ostro
 from ostro.runtime.progress import SilentProgress
-from tiny import save_tiny
+from ostro.weights.checkpoint import open_checkpoint
+from peft_files import random_pairs, save_adapter
+from tiny import save_gguf, save_tiny
 from tiny_chat import ANSWER, save_babbler
 
 
@@ -43,6 +45,28 @@ def test_mistrals_layout_is_read_back(run, tmp_path) -> None:
         for path in (source, tmp_path / "back")
     ]
     assert torch.equal(*logits)
+
+
+@pytest.mark.parametrize("quantised", [False, True])
+def test_an_adapter_is_merged_in(run, tmp_path, quantised) -> None:
+    source = save_babbler(tmp_path / "tiny")
+    adapter = save_adapter(tmp_path / "adapter", random_pairs(open_checkpoint(source).geometry))
+    to = ["--to", "gguf", "--adapter", adapter]
+    if quantised:
+        source = save_gguf(tmp_path / "tiny.gguf", source, "Q8_0")
+        refused = run("convert", source, tmp_path / "x.gguf", *to)
+        assert (refused.code, (tmp_path / "x.gguf").exists()) == (2, False)
+        assert "say --type" in refused.err
+        to += ["--type", "F32"]
+    llm = ostro.load(source, dtype="float32", progress=SilentProgress())
+    llm.add_adapter(adapter, "beside")
+    before = llm.generate("the cat", max_tokens=8).text
+    expected = llm.generate("the cat", max_tokens=8, adapter="beside").text
+    assert before != expected
+    target = tmp_path / "new.gguf"
+    assert run("convert", source, target, *to).code == 0
+    merged = ostro.load(target, dtype="float32", progress=SilentProgress())
+    assert merged.generate("the cat", max_tokens=8).text == expected
 
 
 @pytest.mark.parametrize(

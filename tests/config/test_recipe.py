@@ -88,7 +88,9 @@ top_k = 2
         ("model.path=", "wants either path, or geometry"),
         ("data.micro_batch=3", "batch must be a multiple of micro_batch"),
         ("preference.beta=0.5", r"\[preference\] is for dpo; task is pretrain"),
-        ("lora.quantised=true", "can't be trained without a rank"),
+        ("lora.quantised=true", r"\[lora\] quantised means nothing without a rank"),
+        ("lora.router=true", r"\[lora\] router means nothing without a rank"),
+        ("lora.path=adapter", r"\[lora\] path means nothing without a rank"),
         ("task=sft", "is a recipe for sft, not for pretrain"),
         ("seed", "write it as table.key=value"),
         ("seed.x.y=1", "seed.x.y"),
@@ -104,10 +106,27 @@ def test_a_missing_value_is_named(tmp_path: Path) -> None:
         _read(tmp_path, LEAST.replace("lr = 1e-3", ""))
 
 
-def test_distillation_is_for_pretraining(tmp_path: Path) -> None:
-    assert _read(tmp_path, changes=["distillation.parent=p"]).distillation.parent == "p"
-    with pytest.raises(OstroError, match="is for pretrain; task is sft"):
-        _read(tmp_path, changes=["distillation.parent=p"], task="sft")
+@pytest.mark.parametrize("change", ["lora.router=true", "lora.path=adapter"])
+def test_a_reference_without_the_adapter_is_not_where_such_a_run_begins(
+    tmp_path: Path, change
+) -> None:
+    changes = ["lora.rank=4", "preference.reference=adapter_off"]
+    assert _read(tmp_path, changes=changes, task="dpo").lora.rank == 4
+    with pytest.raises(OstroError, match='use "stored"'):
+        _read(tmp_path, changes=[*changes, change], task="dpo")
+
+
+def test_distillation_is_for_documents_and_conversations(tmp_path: Path) -> None:
+    parent, data = "distillation.parent=p", "distillation.data=d"
+    for task in ("pretrain", "sft"):
+        assert _read(tmp_path, changes=[parent], task=task).distillation.parent == "p"
+    with pytest.raises(OstroError, match="is for pretrain and sft; task is dpo"):
+        _read(tmp_path, changes=[parent], task="dpo")
+    assert _read(tmp_path, changes=[parent, data], task="sft").distillation.data == "d"
+    with pytest.raises(OstroError, match=r"data is for sft, .*; task is pretrain"):
+        _read(tmp_path, changes=[parent, data])
+    with pytest.raises(OstroError, match="name the parent too"):
+        _read(tmp_path, changes=[data], task="sft")
 
 
 def test_a_broken_file_is_an_error_that_names_it(tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ from ostro.training.beginning import Places, begin, read_parent
 from ostro.training.initial_weights import new_model
 from ostro.training.language_task import LanguageTask
 from ostro.training.lora import LoRAParameters, lora_parameters
+from ostro.training.parent_rows import SameTokens
 from ostro.training.ranks import Ranks
 from ostro.training.recompute import recompute_layers
 from ostro.training.router_health import RouterHealth
@@ -163,7 +164,10 @@ def test_an_upcycled_model_is_its_parent_and_stands_still_where_only_that_is_ask
     parent = read_parent(folder, torch.float32, CPU, SilentProgress())
     record = RouterRecord(model)
     distilled = LanguageTask(
-        Learner(Root(model), record), Router(), parent, Distillation(parent="p", weight=1.0)
+        Learner(Root(model), record),
+        Router(),
+        SameTokens(parent),
+        Distillation(parent="p", weight=1.0),
     )
     sample = join(_samples())
     part = distilled(sample, count([sample]))
@@ -187,7 +191,8 @@ def test_distillation_may_be_mixed_in() -> None:
     learner = Learner(Root(model), RouterRecord(model))
 
     def figures(weight: float) -> dict[str, float]:
-        task = LanguageTask(learner, Router(), parent, Distillation(parent="p", weight=weight))
+        recipe = Distillation(parent="p", weight=weight)
+        task = LanguageTask(learner, Router(), SameTokens(parent), recipe)
         return {name: float(value) for name, value in task(sample, whole).figures.items()}
 
     half = figures(0.25)

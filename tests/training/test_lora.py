@@ -1,5 +1,6 @@
 """LoRA and QLoRA: training an adapter, exporting it, serving it, merging it."""
 
+import math
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,7 @@ from ostro.model import RouterRecord, WholeStep
 from ostro.runtime.progress import SilentProgress
 from ostro.training.beginning import Places
 from ostro.training.export import export, export_adapter
+from ostro.training.log import read_log
 from ostro.training.lora import LoRAParameters
 from ostro.training.quantised_base import quantised_model
 from ostro.training.reference import answer_logprobs
@@ -174,7 +176,9 @@ def test_an_exported_adapter_is_read_and_served_without_merging(base: Path, tmp_
     run = _adapter_run(tmp_path, base, changes=[*LORA, "schedule.steps=20"])
     run.train()
     geometry = run.learner.model.geometry
-    export_adapter(tmp_path / "run", tmp_path / "adapter", step=None, geometry=lambda _: geometry)
+    export_adapter(
+        tmp_path / "run", tmp_path / "adapter", step=None, places=lambda _: Places(base, base)
+    )
     adapter = read_adapter(tmp_path / "adapter", geometry)
     assert adapter.parameters == sum(weight.numel() for weight in run.weights.values())
     llm = load(base, dtype="float32", progress=SilentProgress())
@@ -195,6 +199,110 @@ def test_an_exported_adapter_is_read_and_served_without_merging(base: Path, tmp_
     assert merged.generate(prompt, max_tokens=12).text == adapted
 
 
+ROUTED = [*LORA, "lora.router=true", "router.balance=0.01"]
+
+
+def test_routers_learn_beside_the_adapter_and_go_on_bit_for_bit(base: Path, tmp_path: Path) -> None:
+    whole = _adapter_run(tmp_path, base, "whole", changes=ROUTED)
+    before = _routers(whole)
+    whole.train()
+    after = _routers(whole)
+    assert all(not torch.equal(one, other) for one, other in zip(before, after, strict=True))
+    assert all(router.dtype == torch.float32 for router in after)
+    first = _adapter_run(tmp_path, base, "parts", changes=ROUTED)
+    die_in_step(first, 6)
+    with pytest.raises(MemoryError):
+        first.train()
+    second = _adapter_run(tmp_path, base, "parts", changes=ROUTED)
+    second.train()
+    for one, other in zip(after, _routers(second), strict=True):
+        assert torch.equal(one, other)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_a_second_run_goes_on_with_the_first_ones_adapter(
+    dtype: str, base: Path, tmp_path: Path
+) -> None:
+    changes = [*ROUTED, f"precision.dtype={dtype}", "lora.rank=8"]
+    first = _adapter_run(tmp_path, base, changes=changes)
+    first.train()
+    places = Places(base, base)
+    export_adapter(tmp_path / "run", tmp_path / "adapter", step=None, places=lambda _: places)
+    gone_on = [*changes, f"lora.path={tmp_path / 'adapter'}"]
+    places = Places(base, base, adapter=tmp_path / "adapter")
+    save_data(tmp_path / "dpo", "dpo")
+    second = tiny_run(tmp_path / "dpo", "run", "dpo", gone_on, places)
+    for name, weight in first.weights.items():
+        assert torch.equal(second.weights[name], weight), name
+    sample = join(_samples())
+    for run in (first, second):
+        run.learner.record.start()
+    torch.testing.assert_close(second.learner.hidden(sample), first.learner.hidden(sample))
+    # What the run began with is the reference: its first loss is ln 2.
+    second.train()
+    lines = read_log(tmp_path / "dpo" / "run" / "log.jsonl")
+    assert lines[0]["preference"] == pytest.approx(math.log(2), abs=1e-3)
+    export_adapter(tmp_path / "dpo" / "run", tmp_path / "b", step=None, places=lambda _: places)
+    found = read_adapter(tmp_path / "b", second.learner.model.geometry)
+    for router_ED, own_ED in zip(found.routers, _routers(second), strict=True):
+        assert torch.equal(router_ED, own_ED)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        (["lora.rank=2"], "has rank 4 and alpha 8 for query; set lora.rank and lora.alpha"),
+        (["lora.alpha=16"], "has rank 4 and alpha 8 for query"),
+        (["lora.experts=false"], "adapts down, gate, .* set lora.attention and lora.experts"),
+    ],
+)
+def test_an_adapter_of_another_recipe_is_not_gone_on_with(
+    changes: list[str], message: str, base: Path, tmp_path: Path
+) -> None:
+    _adapter_run(tmp_path, base, changes=[*LORA, "schedule.steps=1"]).train()
+    places = Places(base, base)
+    export_adapter(tmp_path / "run", tmp_path / "adapter", step=None, places=lambda _: places)
+    with pytest.raises(OstroError, match=message):
+        tiny_run(
+            tmp_path,
+            "other",
+            "sft",
+            [*LORA, *changes, f"lora.path={tmp_path / 'adapter'}"],
+            Places(base, base, adapter=tmp_path / "adapter"),
+        )
+
+
+def test_a_merged_export_has_the_trained_routers(base: Path, tmp_path: Path) -> None:
+    run = _adapter_run(tmp_path, base, changes=ROUTED)
+    run.train()
+    export(
+        tmp_path / "run",
+        tmp_path / "merged",
+        step=None,
+        kind=WEIGHT_TYPES["F32"],
+        places=lambda recipe: Places(base, base),
+        progress=SilentProgress(),
+    )
+    merged = load_model(
+        open_checkpoint(tmp_path / "merged"),
+        training_kernels(),
+        dtype=torch.float32,
+        device=CPU,
+        progress=SilentProgress(),
+    )
+    sample = join(_samples())
+    learner = Learner(Root(merged), RouterRecord(merged))
+    run.learner.record.start()
+    torch.testing.assert_close(
+        learner.hidden(sample), run.learner.hidden(sample), rtol=1e-4, atol=1e-4
+    )
+
+
+def _routers(run: Run) -> list[torch.Tensor]:
+    named = run.learner.model.named_parameters()
+    return [p.detach().clone() for name, p in named if name.endswith("router_ED")]
+
+
 def test_a_run_without_an_adapter_has_none_to_export(base: Path, tmp_path: Path) -> None:
     save_data(tmp_path, "sft")
     run = tiny_run(tmp_path, "run", "sft", ["schedule.steps=1"], Places(base, base))
@@ -204,7 +312,7 @@ def test_a_run_without_an_adapter_has_none_to_export(base: Path, tmp_path: Path)
             tmp_path / "run",
             tmp_path / "adapter",
             step=None,
-            geometry=lambda _: run.learner.model.geometry,
+            places=lambda _: Places(base, base),
         )
 
 

@@ -14,10 +14,12 @@ import torch
 from ostro.errors import CheckpointError, OstroError
 from ostro.kernels.lora import LowRank
 from ostro.model import Mixtral, row_options
+from ostro.model.lora import Adapter
 from ostro.runtime.progress import SilentProgress
 from ostro.weights.adapters import additions_of, read_adapter, write_adapter
 from ostro.weights.checkpoint import open_checkpoint
 from ostro.weights.convert import write_model
+from ostro.weights.dequantised import Dequantised
 from ostro.weights.layouts import HF
 from ostro.weights.merge_adapter import Merged
 from ostro.weights.slots import Slot, slot_shape
@@ -141,7 +143,7 @@ A, B = torch.zeros(4, 64), torch.zeros(64, 4)
 @pytest.mark.parametrize(
     ("tensors", "message"),
     [
-        (pair("model.layers.0.mlp.gate", A, torch.zeros(8, 4)), r"adapts the router .*stay exact"),
+        (pair("model.layers.0.mlp.gate", A, torch.zeros(8, 4)), r"router .*must be exact"),
         (pair("model.layers.2.block_sparse_moe.gate", A, torch.zeros(8, 4)), r"adapts the router"),
         (pair("lm_head", A, torch.zeros(160, 4)), r"adapts lm_head, which is no matrix of"),
         (pair("model.layers.3.self_attn.q_proj", A, B), r"adapts model.layers.3.self_attn.q_proj"),
@@ -260,8 +262,59 @@ def test_quantised_weights_are_not_merged_into(folder, model, tmp_path) -> None:
     quantised = open_checkpoint(save_gguf(tmp_path / "m.gguf", folder, "Q8_0"))
     tensors = random_pairs(model.geometry, leaves=("v_proj",))
     adapter = read_adapter(save_adapter(tmp_path / "a", tensors), model.geometry)
-    with pytest.raises(OstroError, match=r"quantised to Q8_0; merge adapter 'a' into the model in"):
+    with pytest.raises(OstroError, match=r"quantised to Q8_0, .* adapter 'a' .* say --type"):
         Merged(quantised, adapter).read(Slot("value", 0))
+
+
+def test_a_dequantised_model_takes_an_adapter_in(folder, model, tmp_path) -> None:
+    quantised = open_checkpoint(save_gguf(tmp_path / "m.gguf", folder, "Q8_0"))
+    tensors = random_pairs(model.geometry, leaves=("v_proj",))
+    adapter = read_adapter(save_adapter(tmp_path / "a", tensors), model.geometry)
+    base, slot = Dequantised(quantised), Slot("value", 0)
+    assert (quantised.matrix_type.name, base.matrix_type.name) == ("Q8_0", "F32")
+    expected = base.read(slot).data + additions_of(adapter, model.geometry)[slot].delta()
+    assert torch.equal(Merged(base, adapter).read(slot).data, expected)
+    rough = base.read(slot).data
+    torch.testing.assert_close(rough, open_checkpoint(folder).read(slot).data, rtol=0, atol=0.05)
+
+
+def _with_routers(model, tmp_path) -> Adapter:
+    g = model.geometry
+    adapter = read_adapter(save_adapter(tmp_path / "a", random_pairs(g, leaves=("q_proj",))), g)
+    generator = torch.Generator().manual_seed(5)
+    shape = slot_shape(g, "router")
+    routers = [torch.randn(shape, generator=generator) for _ in range(g.num_layers)]
+    return replace(adapter, routers=tuple(routers))
+
+
+def test_routers_are_written_whole_and_read_again(model, tmp_path) -> None:
+    g, adapter = model.geometry, _with_routers(model, tmp_path)
+    write_adapter(adapter, g, tmp_path / "b", torch.float16)
+    again = read_adapter(tmp_path / "b", g)
+    for before, after in zip(adapter.routers, again.routers, strict=True):
+        assert torch.equal(before, after)  # In float32 whatever the rest is in.
+    assert again.parameters == adapter.parameters
+    halves = adapter.layers[0].query.a_RI.half()
+    assert torch.equal(again.layers[0].query.a_RI, halves.float())
+    config = json.loads((tmp_path / "b" / "adapter_config.json").read_text())
+    assert config["modules_to_save"] == ["gate"]
+
+
+def test_routers_are_merged_and_not_served_beside_others(folder, model, tmp_path) -> None:
+    adapter = _with_routers(model, tmp_path)
+    merged, base = Merged(open_checkpoint(folder), adapter), open_checkpoint(folder)
+    for layer, router_ED in enumerate(adapter.routers):
+        assert torch.equal(merged.read(Slot("router", layer)).data, router_ED)
+        assert not torch.equal(base.read(Slot("router", layer)).data, router_ED)
+    with pytest.raises(OstroError, match=r"'a' has routers of its own.*ostro convert MODEL OUT"):
+        model.adapters.add(adapter)
+
+
+def test_missing_routers_are_told(model, tmp_path) -> None:
+    g, adapter = model.geometry, _with_routers(model, tmp_path)
+    write_adapter(replace(adapter, routers=adapter.routers[:1]), g, tmp_path / "b")
+    with pytest.raises(CheckpointError, match=r"the router of each of 3 layers, and there are 1"):
+        read_adapter(tmp_path / "b", g)
 
 
 def test_a_product_is_that_of_the_delta() -> None:

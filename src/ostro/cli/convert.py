@@ -11,17 +11,31 @@ from ostro.kernels.quantise_twin import quantise_twin
 from ostro.runtime.environment import Environment
 from ostro.runtime.progress import TerminalProgress
 from ostro.runtime.settings import choose_settings
+from ostro.weights.adapters import read_adapter
 from ostro.weights.checkpoint import Checkpoint, open_checkpoint
 from ostro.weights.convert import Written, writable_layout, write_model
+from ostro.weights.dequantised import Dequantised
+from ostro.weights.merge_adapter import Merged
+from ostro.weights.source import SlotSource
 from ostro.weights.tokenizer_files import TokenizerFiles
 from ostro.weights.upcycle import upcycle
 
 
-def run_convert(source: str, target: Path, to: str, kind: str | None, *, as_json: bool) -> None:
-    """Write ``source`` in the layout ``to``; without ``kind`` every weight keeps its type."""
+def run_convert(
+    source: str, target: Path, to: str, kind: str | None, adapter: Path | None, *, as_json: bool
+) -> None:
+    """Write ``source`` in the layout ``to``; without ``kind`` every weight keeps its type.
+
+    What ``adapter`` adds is merged in. Of a quantised model that needs ``kind``: the sums are taken
+    in float32, and stored anew.
+    """
     checkpoint, wanted = _open(source), None if kind is None else weight_type(kind)
+    model: SlotSource = checkpoint
+    if adapter is not None:
+        base = checkpoint if wanted is None else Dequantised(checkpoint)
+        model = Merged(base, read_adapter(adapter, checkpoint.geometry))
     written = write_model(
-        checkpoint,
+        model,
         TokenizerFiles.beside(checkpoint.path),
         target,
         layout=writable_layout(to, checkpoint.geometry),

@@ -9,7 +9,7 @@ import typer
 
 from ostro.cli.convert import tell_written
 from ostro.cli.output import note, print_rows
-from ostro.config import Geometry, weight_type
+from ostro.config import weight_type
 from ostro.config.recipe import Recipe, Task, read_recipe
 from ostro.config.strict_tables import differences
 from ostro.engine.load import locate
@@ -19,10 +19,11 @@ from ostro.runtime.files import file_lock
 from ostro.runtime.progress import Progress, SilentProgress, TerminalProgress
 from ostro.runtime.settings import choose_settings
 from ostro.training.assembly import assemble
-from ostro.training.beginning import Places, starting_geometry
+from ostro.training.beginning import Places
 from ostro.training.export import export, export_adapter
 from ostro.training.ranks import Ranks, joined_ranks
 from ostro.training.run import Ended
+from ostro.weights.stored import DTYPE_OF_TYPE
 
 _SIGNALLED = 128  # And the number of the signal, as shells count.
 
@@ -98,14 +99,19 @@ def run_export(wanted: Wanted, kind: str, *, as_json: bool) -> None:
     tell_written(written, as_json)
 
 
-def run_export_adapter(wanted: Wanted) -> None:
-    """Write the adapter of one of a run's checkpoints."""
+def run_export_adapter(wanted: Wanted, kind: str) -> None:
+    """Write the adapter of one of a run's checkpoints, in ``kind``."""
     environment, progress = Environment.read(), TerminalProgress()
-
-    def geometry(recipe: Recipe) -> Geometry:
-        return starting_geometry(recipe, _places(recipe, environment, progress))
-
-    export_adapter(wanted.run, wanted.out, step=wanted.chosen(), geometry=geometry)
+    found = weight_type(kind)
+    if not found.is_dense:
+        raise OstroError(f"an adapter can't be written in {kind}; say F32, F16 or BF16")
+    export_adapter(
+        wanted.run,
+        wanted.out,
+        step=wanted.chosen(),
+        places=lambda recipe: _places(recipe, environment, progress),
+        dtype=DTYPE_OF_TYPE[found.name],
+    )
     note(f"{wanted.out}: an adapter in PEFT's layout")
 
 
@@ -116,4 +122,5 @@ def _places(recipe: Recipe, environment: Environment, progress: Progress) -> Pla
     model = place(recipe.model.path)
     tokenizer = place(recipe.model.tokenizer) or model
     assert tokenizer is not None
-    return Places(model, tokenizer, place(recipe.distillation.parent))
+    adapter = Path(recipe.lora.path).expanduser() if recipe.lora.path else None
+    return Places(model, tokenizer, place(recipe.distillation.parent), adapter)

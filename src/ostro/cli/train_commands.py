@@ -60,8 +60,12 @@ def export(
         bool, typer.Option("--best", help="Of the checkpoint with the lowest validation loss.")
     ] = False,
     kind: Annotated[
-        str, typer.Option("--type", help="What matrices are written in: F32, BF16 or F16.")
-    ] = "BF16",
+        str | None,
+        typer.Option(
+            "--type",
+            help="What matrices are written in: F32, BF16 or F16 [default: BF16; adapters: F32].",
+        ),
+    ] = None,
     adapter: Annotated[
         bool, typer.Option("--adapter", help="Write the adapter alone, in PEFT's layout.")
     ] = False,
@@ -72,9 +76,9 @@ def export(
 
     wanted = command.Wanted(run, out, step, best=best)
     if adapter:
-        command.run_export_adapter(wanted)
+        command.run_export_adapter(wanted, kind or "F32")
     else:
-        command.run_export(wanted, kind, as_json=as_json)
+        command.run_export(wanted, kind or "BF16", as_json=as_json)
 
 
 @app.command()

@@ -25,7 +25,7 @@ class Start:
     """A model's name, folder or file; or empty, for new weights of ``geometry``."""
     geometry: Geometry | None = None
     tokenizer: str = ""
-    """With new weights: the folder of the tokenizer that the data were prepared with."""
+    """The folder of the tokenizer that the data were prepared with; empty: that of ``path``."""
     experts: int = 0
     """Upcycle a dense model to so many experts; 0: it stays as it is."""
     top_k: int = 2
@@ -132,11 +132,16 @@ class Distillation:
 
     parent: str = ""
     """A model's name, folder or file; empty: nothing of the kind."""
+    data: str = ""
+    """Folder of the same records prepared in the parent's own template (``ostro data prepare`` with
+    the parent's tokenizer); empty: the parent reads what the model reads."""
     weight: float = 0.5
     """The share of the parent's loss; the tokens' has the rest. 1: only the parent."""
     temperature: float = 1.0
 
     def __post_init__(self) -> None:
+        if self.data and not self.parent:
+            raise OstroError("[distillation] data is what a parent reads; name the parent too")
         _within("[distillation] weight", self.weight, 0, 1)
         _above("[distillation] temperature", self.temperature, 0)
 
@@ -174,6 +179,11 @@ class LoRA:
     """The addition's scale is alpha / rank."""
     attention: bool = True
     experts: bool = True
+    router: bool = False
+    """Whether the routers are trained as well: themselves, in float32, since they are tiny."""
+    path: str = ""
+    """An adapter in PEFT's layout to go on with; it says rank, alpha and what is adapted, and the
+    recipe must say the same. Empty: a new one, which adds nothing at first."""
     quantised: bool = False
     """QLoRA (Dettmers et al., 2023): the weights stay in the blocks of their GGUF file and are
     dequantised layer by layer."""
@@ -183,8 +193,9 @@ class LoRA:
         _above("[lora] alpha", self.alpha, 0)
         if self.rank and not (self.attention or self.experts):
             raise OstroError("[lora] adapts neither attention nor experts; say which")
-        if self.quantised and not self.rank:
-            raise OstroError("[lora] quantised weights can't be trained without a rank")
+        for name in ("quantised", "router", "path"):
+            if getattr(self, name) and not self.rank:
+                raise OstroError(f"[lora] {name} means nothing without a rank")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -296,12 +307,21 @@ class Recipe:
     device: Literal["cpu", "cuda"] = "cpu"
 
     def __post_init__(self) -> None:
-        if self.distillation.parent and self.task != "pretrain":
-            raise OstroError(f"[distillation] is for pretrain; task is {self.task}")
+        if self.distillation.parent and self.task == "dpo":
+            raise OstroError("[distillation] is for pretrain and sft; task is dpo")
+        if self.distillation.data and self.task != "sft":
+            raise OstroError(
+                f"[distillation] data is for sft, whose chat templates differ; task is {self.task}"
+            )
         if self.task != "dpo" and self.preference != PreferenceOptions():
             raise OstroError(f"[preference] is for dpo; task is {self.task}")
         if self.preference.reference == "adapter_off" and not self.lora.rank:
             raise OstroError('[preference] reference = "adapter_off" needs [lora] rank')
+        if self.preference.reference == "adapter_off" and (self.lora.router or self.lora.path):
+            raise OstroError(
+                '[preference] reference = "adapter_off" is the model without its adapter, which a '
+                'run with [lora] router or path does not begin with; use "stored"'
+            )
         if self.data.batch % self.data.micro_batch:
             raise OstroError("[data] batch must be a multiple of micro_batch")
 

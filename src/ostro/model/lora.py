@@ -49,11 +49,14 @@ class Adapter:
 
     name: str
     layers: tuple[LayerAdapter, ...]
+    routers: tuple[Tensor, ...] = ()
+    """Float32 ``[E, D]`` for each layer, in place of the model's own; empty: those stay."""
 
     @property
     def parameters(self) -> int:
         """How many numbers it has."""
-        return sum(x.a_RI.numel() + x.b_OR.numel() for x in self._additions())
+        added = sum(x.a_RI.numel() + x.b_OR.numel() for x in self._additions())
+        return added + sum(router_ED.numel() for router_ED in self.routers)
 
     def _additions(self) -> Iterator[LowRank]:
         for layer in self.layers:
@@ -75,7 +78,16 @@ class Adapters:
         return tuple(self._by_name)
 
     def add(self, adapter: Adapter) -> None:
-        """Take an adapter in. A name that is taken, or an adapter of another model, is refused."""
+        """Take an adapter in.
+
+        Refused are a name that is taken, an adapter of another model, and one with routers: rows of
+        a step share the model's.
+        """
+        if adapter.routers:
+            raise OstroError(
+                f"adapter {adapter.name!r} has routers of its own, which can't be put beside a "
+                "model's; merge it: ostro convert MODEL OUT --adapter FOLDER --type TYPE"
+            )
         if adapter.name in self._by_name:
             raise OstroError(f"there is an adapter {adapter.name!r} already; remove it first")
         if len(adapter.layers) != self._geometry.num_layers:

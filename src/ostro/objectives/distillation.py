@@ -2,7 +2,8 @@
 
 from torch import Tensor
 
-from ostro.objectives.language import CHUNK_ROWS, IGNORED, Sum, in_chunks, widened
+from ostro.objectives.language import CHUNK_ROWS, IGNORED, Sum
+from ostro.objectives.linear_loss import linear_loss
 
 
 def distillation(
@@ -23,19 +24,28 @@ def distillation(
     """
     if temperature <= 0:
         raise ValueError(f"temperature must be above 0, not {temperature}")
-    parent_TP, parent_head_VP = parent_TP.detach(), parent_head_VP.detach()
     counted = (targets_T != IGNORED).nonzero().squeeze(1)
+    if len(counted) < len(targets_T):
+        hidden_TD, parent_TP = hidden_TD[counted], parent_TP[counted]
+    parent_TP, parent_head_VP = parent_TP.detach(), parent_head_VP.detach()
 
-    def part(hidden_TD: Tensor, head_VD: Tensor, parent_TP: Tensor) -> Tensor:
-        own_TV = _logprobs(hidden_TD, head_VD, temperature)
-        parent_TV = _logprobs(parent_TP, parent_head_VP, temperature)
-        return (parent_TV.exp() * (parent_TV - own_TV)).sum()
+    def part(rows: slice, logits_TV: Tensor, learning: bool) -> tuple[Tensor, Tensor | None]:
+        own_TV = _to_logprobs(logits_TV, temperature)
+        parents_TV = (parent_TP[rows] @ parent_head_VP.T).to(own_TV.dtype)
+        parents_TV = _to_logprobs(parents_TV, temperature)
+        chances_TV = parents_TV.exp()
+        loss = chances_TV.flatten().dot(parents_TV.sub_(own_TV).flatten())
+        if not learning:
+            return loss * temperature**2, None
+        # Of KL by the model's logits over the temperature; by the logits, one factor is left.
+        return loss * temperature**2, own_TV.exp_().sub_(chances_TV).mul_(temperature)
 
-    total = widened(hidden_TD.new_zeros(()))
-    for chunk in in_chunks(part, counted, hidden_TD, head_VD, parent_TP, chunk_rows=chunk_rows):
-        total = total + chunk
-    return Sum(total * temperature**2, len(counted))
+    total = linear_loss(hidden_TD, head_VD, part, chunk_rows=chunk_rows)
+    return Sum(total, len(counted))
 
 
-def _logprobs(rows_TD: Tensor, head_VD: Tensor, temperature: float) -> Tensor:
-    return (widened(rows_TD @ head_VD.T) / temperature).log_softmax(1)
+def _to_logprobs(logits_TV: Tensor, temperature: float) -> Tensor:
+    """In the place of the logits."""
+    if temperature != 1:
+        logits_TV.div_(temperature)
+    return logits_TV.sub_(logits_TV.logsumexp(1, keepdim=True))

@@ -19,6 +19,7 @@ from ostro.runtime.settings import parse_dtype
 from ostro.training.beginning import (
     Places,
     begin,
+    begin_adapter,
     begin_frozen,
     dense_parents_experts,
     read_parent,
@@ -27,9 +28,10 @@ from ostro.training.checkpoint_ranks import on_first_rank
 from ostro.training.checkpoints import Checkpoints
 from ostro.training.drift import RoutingDrift
 from ostro.training.language_task import LanguageTask
-from ostro.training.lora import LoRAParameters
+from ostro.training.lora import lora_parameters
 from ostro.training.master_weights import MasterWeights
 from ostro.training.optimizer import AdamW
+from ostro.training.parent_rows import OwnTemplate, ParentRows, Rendering, SameTokens
 from ostro.training.preference_task import PreferenceTask
 from ostro.training.ranks import Ranks
 from ostro.training.recompute import recompute_layers
@@ -51,6 +53,8 @@ from ostro.training.throughput import Throughput
 from ostro.weights.own_tokenizer import own_tokenizer
 
 _KINDS = {"pretrain": "documents", "sft": "conversations", "dpo": "preferences"}
+# Where a reference model's log probabilities of each part of the data are kept.
+_REFERENCES = {"train": "reference.npy", "validation": "validation-reference.npy"}
 # What may change when a run goes on: nothing that its losses depend on.
 _FREE = ("log.", "validation.", "checkpoint.", "failure.", "device", "parallel.")
 
@@ -111,7 +115,7 @@ class _Builder:
         self._check_vocabulary(learner.model, train)
         weights = self._weights(learner)
         make_task = self._tasks(learner)
-        task = make_task(train, "reference.npy")
+        task = make_task(train, "train")
         parents = dense_parents_experts(recipe, self._places)
         health = RouterHealth(learner, ranks, parents)
         micro_batch = recipe.data.micro_batch
@@ -141,7 +145,7 @@ class _Builder:
         adapter = None
         if recipe.lora.rank:
             model = begin_frozen(recipe, self._places, self._dtype, self._device, self._progress)
-            adapter = LoRAParameters(model.geometry, recipe.lora, recipe.seed).to(self._device)
+            adapter = begin_adapter(recipe, self._places, model).to(self._device)
         else:
             model = begin(recipe, self._places, self._progress).to(self._device).requires_grad_()
         if recipe.precision.recompute and not recipe.lora.quantised:
@@ -154,7 +158,12 @@ class _Builder:
         if self._ranks.count == 1 or learner.adapter is not None:
             if self._recipe.parallel.experts > 1:
                 raise OstroError("[parallel] experts can't be shared out beside an adapter")
-            return MasterWeights(learner.root, self._dtype, self._ranks)
+            weights = MasterWeights(learner.root, self._dtype, self._ranks)
+            if learner.adapter is not None:
+                trained = sum(weight.numel() for weight in weights.named.values())
+                wanted = lora_parameters(learner.model.geometry, self._recipe.lora)
+                assert trained == wanted, "an adapter that lacks a part"
+            return weights
         shard(learner.root, learner.model, self._ranks, self._dtype)
         return ShardedWeights(learner.root)
 
@@ -184,22 +193,36 @@ class _Builder:
             )
 
     def _tasks(self, learner: Learner) -> Callable[[Dataset, str], Task]:
-        """Makes the recipe's task for a data set; a reference is kept under the given name."""
+        """Makes the recipe's task for a part of the data: ``train``, or ``validation``."""
         recipe = self._recipe
         if recipe.task == "dpo":
 
-            def preference(dataset: Dataset, name: str) -> Task:
-                reference = self._reference(learner, dataset, name)
+            def preference(dataset: Dataset, part: str) -> Task:
+                reference = self._reference(learner, dataset, _REFERENCES[part])
                 return PreferenceTask(learner, recipe.router, recipe.preference, reference)
 
             return preference
-        parent = None
-        if self._places.parent is not None:
-            parent = read_parent(self._places.parent, self._dtype, self._device, self._progress)
-            if parent.geometry.vocab_size != learner.model.geometry.vocab_size:
-                raise OstroError("[distillation] parent reads another vocabulary than the model")
-        language = LanguageTask(learner, recipe.router, parent, recipe.distillation)
-        return lambda dataset, name: language
+        parents = self._parents(learner.model)
+        return lambda dataset, part: LanguageTask(
+            learner, recipe.router, parents(dataset, part), recipe.distillation
+        )
+
+    def _parents(self, model: Mixtral) -> Callable[[Dataset, str], ParentRows | None]:
+        """How the parent of distillation reads a part of the data; None where there is none."""
+        if self._places.parent is None:
+            return lambda dataset, part: None
+        parent = read_parent(self._places.parent, self._dtype, self._device, self._progress)
+        if parent.geometry.vocab_size != model.geometry.vocab_size:
+            raise OstroError("[distillation] parent reads another vocabulary than the model")
+        if not self._recipe.distillation.data:
+            return lambda dataset, part: SameTokens(parent)
+        own, parents = (
+            Path(folder).expanduser()
+            for folder in (self._recipe.data.folder, self._recipe.distillation.data)
+        )
+        return lambda dataset, part: OwnTemplate(
+            parent, Rendering(own / part, dataset), Rendering.open(parents / part)
+        )
 
     def _reference(self, learner: Learner, dataset: Dataset, name: str) -> Reference:
         if self._recipe.preference.reference == "adapter_off":
@@ -225,7 +248,7 @@ class _Builder:
         if dataset is None:
             return dict
         recipe = self._recipe
-        task = make_task(dataset, "validation-reference.npy")
+        task = make_task(dataset, "validation")
         samples = [
             sample
             for sample, _ in zip(

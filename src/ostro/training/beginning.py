@@ -1,6 +1,6 @@
 """The model that a run begins with: read from a checkpoint, upcycled, or new."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,7 +14,9 @@ from ostro.kernels.dispatch import Kernels, training_kernels
 from ostro.model import Mixtral
 from ostro.runtime.progress import Progress, SilentProgress
 from ostro.training.initial_weights import new_model
+from ostro.training.lora import LoRAParameters, set_routers
 from ostro.training.quantised_base import quantised_model
+from ostro.weights.adapters import read_adapter
 from ostro.weights.checkpoint import open_checkpoint
 from ostro.weights.load import load_model
 from ostro.weights.source import SlotSource
@@ -31,6 +33,8 @@ class Places:
     """The folder or file whose tokenizer goes into what is exported."""
     parent: Path | None = None
     """Of distillation."""
+    adapter: Path | None = None
+    """That a run goes on with."""
 
 
 def begin(recipe: Recipe, places: Places, progress: Progress) -> Mixtral:
@@ -58,6 +62,19 @@ def begin_frozen(
     if recipe.lora.quantised:
         return quantised_model(source, kernels, dtype=dtype, device=device, progress=progress)
     return load_model(source, kernels, dtype=dtype, device=device, progress=progress)
+
+
+def begin_adapter(recipe: Recipe, places: Places, model: Mixtral) -> LoRAParameters:
+    """What is trained beside a frozen model, whose routers become those of the adapter."""
+    parameters = LoRAParameters(model.geometry, recipe.lora, recipe.seed)
+    routers: Sequence[Tensor] = ()
+    if places.adapter is not None:
+        adapter = read_adapter(places.adapter, model.geometry)
+        parameters.go_on_with(adapter)
+        routers = adapter.routers
+    if routers or recipe.lora.router:
+        set_routers(model, routers, trained=recipe.lora.router)
+    return parameters
 
 
 def starting_geometry(recipe: Recipe, places: Places) -> Geometry:

@@ -1,15 +1,14 @@
 """Learning the tokens that follow: pretraining and supervised fine-tuning."""
 
-import torch
 from torch import Tensor
 
 from ostro.config.recipe import Distillation, Router
 from ostro.data.batch import Sample
-from ostro.model import Mixtral
 from ostro.objectives.distillation import distillation
 from ostro.objectives.language import IGNORED, causal_lm
+from ostro.training.parent_rows import ParentRows
 from ostro.training.router_losses import RouterLosses
-from ostro.training.task import Counts, Learner, Part, hidden_rows
+from ostro.training.task import Counts, Learner, Part
 
 
 class LanguageTask:
@@ -19,7 +18,7 @@ class LanguageTask:
         self,
         learner: Learner,
         router: Router,
-        parent: Mixtral | None = None,
+        parent: ParentRows | None = None,
         recipe: Distillation | None = None,
     ) -> None:
         self._learner, self._router = learner, RouterLosses(learner.record, router)
@@ -43,15 +42,14 @@ class LanguageTask:
         return Part(loss, figures | {"loss": loss.detach()})
 
     def _parents_loss(self, sample: Sample, hidden_TD: Tensor, targets_T: Tensor) -> Tensor:
+        """KL divergence in nats, summed over the learned rows: only those have their like."""
         assert self._parent is not None
-        with torch.no_grad():
-            parent_TP = hidden_rows(self._parent, sample)
         return distillation(
-            hidden_TD,
+            hidden_TD[sample.learned_T],
             self._learner.model.head(),
-            parent_TP,
-            self._parent.head(),
-            targets_T,
+            self._parent(sample),
+            self._parent.model.head(),
+            targets_T[sample.learned_T],
             temperature=self._distillation.temperature,
         ).total
 

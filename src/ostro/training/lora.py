@@ -6,14 +6,19 @@ parameters is checked against what the geometry says.
 """
 
 import math
+from collections.abc import Iterator, Sequence
 
 import torch
 from torch import Tensor, nn
 
 from ostro.config import Geometry
 from ostro.config.recipe import LoRA
+from ostro.errors import OstroError
 from ostro.kernels.lora import ExpertLowRank, LowRank
+from ostro.model import Mixtral
 from ostro.model.lora import Adapter, LayerAdapter, Projection
+from ostro.model.mixtral import MixtureOfExperts
+from ostro.weights.load import put_parameter
 
 _PROJECTIONS: tuple[Projection, ...] = ("query", "key", "value", "output")
 _EXPERT_PARTS = ("gate", "up", "down")
@@ -29,8 +34,13 @@ class LoRAParameters(nn.Module):
         self.layers = nn.ModuleList(
             _LayerParameters(geometry, recipe, generator) for _ in range(geometry.num_layers)
         )
-        count = sum(parameter.numel() for parameter in self.parameters())
-        assert count == lora_parameters(geometry, recipe), "an adapter that lacks a part"
+
+    def go_on_with(self, adapter: Adapter) -> None:
+        """Begin with what ``adapter`` adds, which must be of this recipe; else an OstroError."""
+        with torch.no_grad():
+            for parameters, given in zip(self.layers, adapter.layers, strict=True):
+                assert isinstance(parameters, _LayerParameters)
+                parameters.go_on_with(given, self._scale, adapter.name)
 
     def layer(self, index: int) -> LayerAdapter:
         """What is added to a layer now, with gradients to the parameters."""
@@ -60,6 +70,25 @@ class _LayerParameters(nn.Module):
             b = torch.zeros(*experts, rows, recipe.rank)
             self.register_parameter(f"{name}_b", nn.Parameter(b))
 
+    def go_on_with(self, given: LayerAdapter, scale: float, name: str) -> None:
+        there = dict(_given(given))
+        own = {full.rpartition("_")[0] for full, _ in self.named_parameters()}
+        if set(there) != own:
+            raise OstroError(
+                f"[lora] adapter {name} adapts {', '.join(sorted(there)) or 'nothing'}, and the "
+                f"recipe says {', '.join(sorted(own))}; set lora.attention and lora.experts alike"
+            )
+        for matrix, (a, b, its_scale) in there.items():
+            parameter = self.get_parameter(f"{matrix}_a")
+            if a.shape != parameter.shape or not math.isclose(its_scale, scale, rel_tol=1e-6):
+                rank = a.shape[-2]
+                raise OstroError(
+                    f"[lora] adapter {name} has rank {rank} and alpha {its_scale * rank:g} for "
+                    f"{matrix}; set lora.rank and lora.alpha to them"
+                )
+            parameter.copy_(a)
+            self.get_parameter(f"{matrix}_b").copy_(b)
+
     def adapter(self, geometry: Geometry, scale: float) -> LayerAdapter:
         def pair(name: str, expert: int | None = None) -> LowRank | None:
             a, b = getattr(self, f"{name}_a", None), getattr(self, f"{name}_b", None)
@@ -74,13 +103,50 @@ class _LayerParameters(nn.Module):
         return LayerAdapter(experts, *(pair(name) for name in _PROJECTIONS))
 
 
+def set_routers(model: Mixtral, routers: Sequence[Tensor], *, trained: bool) -> None:
+    """Give the layers these routers ``[E, D]``, or copies of their own where there are none.
+
+    Copies, since a loaded weight may lie in its file's pages.
+    """
+    for index, block in enumerate(model.blocks()):
+        mixture = block.feed_forward
+        if not isinstance(mixture, MixtureOfExperts):
+            raise OstroError("[lora] router: the model is dense and has none")
+        own_ED = mixture.router_ED.detach()
+        router_ED = routers[index].to(own_ED.device) if routers else own_ED.clone()
+        put_parameter(mixture, "router_ED", router_ED, requires_grad=trained)
+
+
 def lora_parameters(geometry: Geometry, recipe: LoRA) -> int:
-    """How many numbers an adapter of this recipe has."""
+    """How many numbers are trained by this recipe."""
     layer = sum(
         math.prod(experts) * recipe.rank * (rows + columns)
         for *experts, rows, columns in _shapes(geometry, recipe).values()
     )
+    if recipe.router:
+        layer += geometry.num_experts * geometry.dim
     return geometry.num_layers * layer
+
+
+def _given(layer: LayerAdapter) -> Iterator[tuple[str, tuple[Tensor, Tensor, float]]]:
+    """What an adapter has for a layer: A and B, those of experts stacked, and their scale."""
+    for name in _PROJECTIONS:
+        addition: LowRank | None = getattr(layer, name)
+        if addition is not None:
+            yield name, (addition.a_RI, addition.b_OR, addition.scale)
+    for part in _EXPERT_PARTS:
+        found = [getattr(expert, part) for expert in layer.experts]
+        additions: list[LowRank] = [addition for addition in found if addition is not None]
+        if not additions:
+            continue
+        if len(additions) != len(found) or len({len(x.a_RI) for x in additions}) > 1:
+            raise OstroError(
+                f"[lora] an adapter whose experts differ in {part} can't be gone on with"
+            )
+        a, b = (torch.stack([getattr(x, name) for x in additions]) for name in ("a_RI", "b_OR"))
+        # A dense layer's only expert is not stacked.
+        alone = len(found) == 1
+        yield part, (a[0] if alone else a, b[0] if alone else b, additions[0].scale)
 
 
 def _shapes(geometry: Geometry, recipe: LoRA) -> dict[str, tuple[int, ...]]:

@@ -76,8 +76,11 @@ def compute_reference(
     device: torch.device,
     progress: Progress,
 ) -> Tensor:
-    """The log probabilities ``[S]`` of all the sequences of a data set that samples have."""
-    compute = partial(answer_logprobs, learner, without_adapter=True)
+    """The log probabilities ``[S]`` of all the sequences of a data set that samples have.
+
+    To be called before the first step; a run that goes on asks before its checkpoint is read.
+    """
+    compute = partial(answer_logprobs, learner)
     logprobs_S = torch.full((len(dataset.lengths),), torch.nan, dtype=torch.float32)
     with progress.task("reference", len(dataset.lengths), "items") as advance, torch.no_grad():
         for sample in ordered_samples(dataset, options):

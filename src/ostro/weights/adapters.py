@@ -3,13 +3,15 @@
 Names are those of Hugging Face's modules. Experts come one by one, as Mixtral is published
 (``block_sparse_moe.experts.3.w1``), or stacked, as PEFT adapts transformers' fused parameters: A of
 all experts one below another ``[E * r, in]``, and B ``[out, r * E]`` whose columns of one rank, one
-an expert, stand together. What ostro writes has experts one by one.
+an expert, stand together. What ostro writes has experts one by one. Routers are not added to: they
+are there whole, in float32, or not at all (``modules_to_save``).
 """
 
 import json
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
@@ -38,6 +40,9 @@ _TENSOR = re.compile(r"base_model\.model\.(.+)\.lora_([AB])\.weight")
 # Two parameters of one module are wrapped one around the other, in either order.
 _STACKED = re.compile(r"model\.layers\.(\d+)\.mlp\.experts(\.base_layer)?")
 _ROUTER = re.compile(r".*\.(block_sparse_moe|mlp)\.gate")
+_WHOLE_ROUTER = re.compile(
+    r"base_model\.model\.model\.layers\.(\d+)\.(block_sparse_moe|mlp)\.gate\.weight"
+)
 
 
 def read_adapter(
@@ -52,11 +57,16 @@ def read_adapter(
     """
     settings = peft_settings(read_table(folder / _CONFIG), str(folder / _CONFIG))
     reader = _Reader(_files(folder), settings, geometry, device or torch.device("cpu"))
-    return _adapter(name or folder.name, reader.additions(), geometry)
+    found = _adapter(name or folder.name, reader.additions(), geometry)
+    return replace(found, routers=reader.routers())
 
 
-def write_adapter(adapter: Adapter, geometry: Geometry, folder: Path) -> None:
+def write_adapter(
+    adapter: Adapter, geometry: Geometry, folder: Path, dtype: torch.dtype = torch.float32
+) -> None:
     """Write an adapter for PEFT, and for :func:`read_adapter`; ``folder`` must not exist yet.
+
+    ``dtype`` is that of the additions; routers stay in float32.
 
     PEFT 0.21 on transformers 5, which stacks what it reads, finds additions to experts only where
     gate, up and down of all experts have some.
@@ -66,14 +76,17 @@ def write_adapter(adapter: Adapter, geometry: Geometry, folder: Path) -> None:
     if not additions:
         raise OstroError(f"adapter {adapter.name!r} adds nothing; there is nothing to write")
     tensors = {
-        f"{_PREFIX}{module}.lora_{letter}.weight": tensor
+        f"{_PREFIX}{module}.lora_{letter}.weight": tensor.to(dtype)
         for module, addition in additions.items()
         for letter, tensor in (("A", addition.a_RI), ("B", addition.b_OR))
     }
+    for number, router_ED in enumerate(adapter.routers):
+        tensors[f"{_PREFIX}{HF.place(geometry, Slot('router', number)).tensor}"] = router_ED
     leaves = Counter(module.rpartition(".")[2] for module in modules)
     with whole_directory(folder) as temporary:
         _write_tensors(temporary / _WEIGHTS, tensors)
-        text = json.dumps(peft_config(additions, leaves), indent=2)
+        config = peft_config(additions, leaves, stores_routers=bool(adapter.routers))
+        text = json.dumps(config, indent=2)
         (temporary / _CONFIG).write_text(text + "\n")
 
 
@@ -168,10 +181,31 @@ class _Reader:
         self._check_targets(pairs)
         return found
 
+    def routers(self) -> tuple[Tensor, ...]:
+        """The routers of all layers in order; none where the file has none."""
+        if not self._settings.stores_routers:
+            return ()
+        names = {
+            int(match[1]): name
+            for name in self._files.infos
+            if (match := _WHOLE_ROUTER.fullmatch(name))
+        }
+        if sorted(names) != list(range(self._geometry.num_layers)):
+            raise CheckpointError(
+                f"{self._settings.source}: modules_to_save promises the router of each of "
+                f"{self._geometry.num_layers} layers, and there are {len(names)}"
+            )
+        shape = slot_shape(self._geometry, "router")
+        for name in names.values():
+            self._check_shape(name, shape)
+        return tuple(self._tensor(names[layer]) for layer in sorted(names))
+
     def _pairs(self) -> dict[str, tuple[str, str]]:
         """The names of A and B of each module."""
         halves: dict[str, dict[str, str]] = {}
         for name, info in self._files.infos.items():
+            if self._settings.stores_routers and _WHOLE_ROUTER.fullmatch(name):
+                continue
             match = _TENSOR.fullmatch(name)
             if match is None:
                 raise CheckpointError(f"{info.file}: unexpected tensor {name}")
@@ -265,8 +299,8 @@ class _Reader:
         file = next(iter(self._files.infos.values())).file
         if _ROUTER.fullmatch(module):
             return CheckpointError(
-                f"{file}: adapts the router ({module}), which must stay exact; train the adapter "
-                "without it"
+                f"{file}: adapts the router ({module}) by low rank, and it must be exact; train it "
+                "whole (modules_to_save) or not at all"
             )
         return CheckpointError(
             f"{file}: adapts {module}, which is no matrix of attention or of an expert of this "

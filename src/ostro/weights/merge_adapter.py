@@ -7,6 +7,7 @@ from ostro.errors import OstroError
 from ostro.model.lora import Adapter
 from ostro.text.vocabulary import Vocabulary
 from ostro.weights.adapters import additions_of
+from ostro.weights.quantise import dense_tensor
 from ostro.weights.slots import Slot
 from ostro.weights.source import SlotSource
 from ostro.weights.stored import StoredTensor
@@ -17,7 +18,7 @@ class Merged:
 
     def __init__(self, base: SlotSource, adapter: Adapter) -> None:
         """Nothing is computed before a slot is read."""
-        self._base, self._name = base, adapter.name
+        self._base, self._name, self._routers = base, adapter.name, adapter.routers
         self._additions = additions_of(adapter, base.geometry)
 
     @property
@@ -40,14 +41,16 @@ class Merged:
 
         A quantised matrix is refused: storing the sum would quantise it again.
         """
+        if self._routers and slot.kind == "router":
+            return dense_tensor(self._routers[slot.layer])
         stored = self._base.read(slot)
         addition = self._additions.get(slot)
         if addition is None:
             return stored
         if not stored.type.is_dense:
             raise OstroError(
-                f"{self.file_of(slot)} is quantised to {stored.type.name}; merge adapter "
-                f"{self._name!r} into the model in full precision"
+                f"{self.file_of(slot)} is quantised to {stored.type.name}, which the sum with "
+                f"adapter {self._name!r} would have to be once more; say --type, such as F16"
             )
         total = stored.data.to(torch.float32) + addition.delta().to(stored.data.device)
         return StoredTensor(stored.type, total.to(stored.data.dtype))

@@ -33,6 +33,8 @@ _WITHOUT_EFFECT = (
     "layers_pattern",
     "target_parameters",
 )
+# Modules that are stored whole: Mixtral's router is called gate.
+_WHOLE = ("gate",)
 # Ways to begin that leave the model's own weights as they were.
 _BEGINNINGS = (True, False, "gaussian", "eva", "orthogonal")
 # What is not plain LoRA; each is off where it has this value.
@@ -44,7 +46,6 @@ _OFF: Mapping[str, Any] = {
     "lora_bias": False,
 }
 _ABSENT = (
-    "modules_to_save",
     "trainable_token_indices",
     "layer_replication",
     "alora_invocation_tokens",
@@ -70,6 +71,8 @@ class PeftSettings:
     alpha_pattern: Mapping[str, float]
     targets: tuple[str, ...]
     """Ends of the names of adapted modules, where the configuration lists them."""
+    stores_routers: bool
+    """Whether the routers are in the file too, whole."""
     stacks_outputs_last: bool
     """Whether a PEFT wrote it that is known to be 0.19 or later, which stacks experts' B so."""
 
@@ -99,6 +102,9 @@ def peft_settings(values: Mapping[str, Any], source: str) -> PeftSettings:
     fields.expect("init_lora_weights", *_BEGINNINGS)
     fields.ignore(_WITHOUT_EFFECT)
     targets = fields.get("target_modules", [])
+    whole = fields.get("modules_to_save") or []
+    if tuple(whole) not in ((), _WHOLE):
+        raise CheckpointError(f"{source}: modules_to_save = {whole!r} is not supported")
     settings = PeftSettings(
         source,
         fields.integer("r"),
@@ -107,6 +113,7 @@ def peft_settings(values: Mapping[str, Any], source: str) -> PeftSettings:
         _pattern(fields, "rank_pattern"),
         _pattern(fields, "alpha_pattern"),
         tuple(targets) if isinstance(targets, list) else (),
+        bool(whole),
         _is_since_0_19(fields.get("peft_version")),
     )
     fields.finish()
@@ -142,7 +149,9 @@ def _by_pattern(pattern: Mapping[str, Any], module: str, default: Any) -> Any:
     return default
 
 
-def peft_config(additions: Mapping[str, LowRank], modules: Mapping[str, int]) -> dict[str, Any]:
+def peft_config(
+    additions: Mapping[str, LowRank], modules: Mapping[str, int], *, stores_routers: bool
+) -> dict[str, Any]:
     """The configuration for what is added to each module by name.
 
     ``modules`` are all adaptable modules of the model: how many have the same last name.
@@ -168,7 +177,7 @@ def peft_config(additions: Mapping[str, LowRank], modules: Mapping[str, int]) ->
         "fan_in_fan_out": False,
         "use_rslora": False,
         "use_dora": False,
-        "modules_to_save": None,
+        "modules_to_save": list(_WHOLE) if stores_routers else None,
     }
 
 
