@@ -1,20 +1,27 @@
 """The scripts of ``runs``, at a smaller size."""
 
-import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
+import torch
 
+from demo_text.both_templates import BOTH, write_tokenizer
+from demo_text_parent import save_parent_tokenizer
 from ostro.training.checkpoints import Checkpoints
 from ostro.training.log import read_log
+from ostro.weights.adapters import read_adapter
 from ostro.weights.checkpoint import open_checkpoint
+from ostro.weights.own_tokenizer import own_tokenizer
 from tiny_chat import save_babbler
 from tiny_runs import save_records
 
 ROOT = Path(__file__).parent.parent
+STAGES = ("parted", "tuned", "long", "preferred")
 
 
 @pytest.fixture
@@ -62,45 +69,63 @@ def test_the_sample_is_small() -> None:
     assert sum(file.stat().st_size for file in files) < 2_000_000
 
 
+_SMALL = (
+    "device=cpu data.length=96 data.batch=4 data.micro_batch=2 precision.dtype=float32 "
+    "schedule.epochs=0"
+)
+
+
+@pytest.fixture
+def parent(tmp_path: Path) -> Path:
+    """A tiny dense model whose template is the demo's parent's."""
+    folder = save_babbler(tmp_path / "parent", "mistral", sliding_window=None)
+    for file in folder.glob("*token*"):
+        file.unlink()
+    return save_parent_tokenizer(folder)
+
+
+@pytest.fixture
+def out(parent: Path, tmp_path: Path) -> Path:
+    """The demo's folder with its text, which a test of its own writes (tests/demo_text)."""
+    text = tmp_path / "demo" / "text"
+    write_tokenizer(own_tokenizer(parent), BOTH, text / "both-tokenizer")
+    for name in ("sampled", "kinds", "people", "passkeys"):
+        save_records(text / f"{name}.jsonl", "sft", 60)
+    save_records(text / "documents.jsonl", "pretrain", 60)
+    save_records(text / "preferences.jsonl", "dpo", 60)
+    (text / "done").touch()
+    return tmp_path / "demo"
+
+
 @pytest.mark.slow
-def test_the_demos_road_goes_on_where_it_was_stopped(ostro: Path, tmp_path: Path) -> None:
-    parent = save_babbler(tmp_path / "parent", "mistral", sliding_window=None)
-    data = tmp_path / "data"
-    for folder, task in (("pretrain", "pretrain"), ("sft", "sft"), ("preference", "dpo")):
-        (data / folder).mkdir(parents=True)
-        save_records(data / folder / "records.jsonl", task, 60)
-        (data / folder / "x_MACHINE_GENERATED.jsonl").write_text("not JSON\n")
-    out = tmp_path / "demo"
-    changes = (
-        "device=cpu data.length=96 data.batch=4 data.micro_batch=2 precision.dtype=float32 "
-        "schedule.epochs=0 schedule.steps=4"
-    )
-    variables = {"OSTRO": str(ostro), "PARENT": str(parent), "CHANGES": changes}
-    variables |= {"OSTRO_HOME": str(tmp_path / "home"), "MINUTES": "0"}
-    _run("demo.sh", str(data), str(out), **variables)
-    manifest = json.loads((out / "documents" / "train" / "dataset.json").read_text())
-    assert manifest["broken"] == 0
-    geometry = open_checkpoint(out / "preferred-model").geometry
-    assert (geometry.num_experts, geometry.top_k) == (8, 2)
-    first = read_log(out / "upcycled" / "log.jsonl")
-    assert all("distance" in line["router"] for line in first if "router" in line)
+def test_the_demos_road_goes_from_an_adapter_to_the_next(
+    ostro: Path, parent: Path, out: Path, tmp_path: Path
+) -> None:
+    variables = {"OSTRO": str(ostro), "PYTHON": sys.executable, "PARENT": str(parent)}
+    variables |= {"CHANGES": f"{_SMALL} schedule.steps=4", "MINUTES": "0"}
+    variables |= {"OSTRO_HOME": str(tmp_path / "home")}
+    _run("demo.sh", str(tmp_path / "data"), str(out), **variables)
+    geometry = replace(open_checkpoint(parent).geometry, num_experts=8, top_k=2)
+    stages = [read_adapter(out / f"{name}-adapter", geometry) for name in STAGES]
+    for before, after in pairwise(stages):
+        assert not torch.equal(before.layers[0].query.b_OR, after.layers[0].query.b_OR)
+    shipped = read_adapter(out / "adapter", geometry)
+    assert shipped.parameters == stages[0].parameters
+    for router_ED, own_ED in zip(shipped.routers, stages[-1].routers, strict=True):
+        assert torch.equal(router_ED, own_ED)
+    # The parent is asked in its own template: what it would say is learned from the first step on.
+    assert all("parent" in line for line in read_log(out / "tuned" / "log.jsonl"))
     assert (out / "report.png").exists()
 
 
 @pytest.mark.slow
-def test_the_demos_road_leaves_when_its_time_is_up(ostro: Path, tmp_path: Path) -> None:
-    parent = save_babbler(tmp_path / "parent", "mistral", sliding_window=None)
-    data = tmp_path / "data"
-    for folder, task in (("pretrain", "pretrain"), ("sft", "sft"), ("preference", "dpo")):
-        (data / folder).mkdir(parents=True)
-        save_records(data / folder / "records.jsonl", task, 60)
-    changes = (
-        "device=cpu data.length=96 data.batch=4 data.micro_batch=2 precision.dtype=float32 "
-        "schedule.epochs=0 schedule.steps=100000"
-    )
-    variables = {"OSTRO": str(ostro), "PARENT": str(parent), "CHANGES": changes, "MINUTES": "1"}
+def test_the_demos_road_leaves_when_its_time_is_up(
+    ostro: Path, parent: Path, out: Path, tmp_path: Path
+) -> None:
+    variables = {"OSTRO": str(ostro), "PYTHON": sys.executable, "PARENT": str(parent)}
+    variables |= {"CHANGES": f"{_SMALL} schedule.steps=100000", "MINUTES": "1"}
     done = subprocess.run(
-        [ROOT / "runs" / "demo.sh", data, tmp_path / "demo"],
+        [ROOT / "runs" / "demo.sh", tmp_path / "data", out],
         env={**os.environ, **variables, "OSTRO_HOME": str(tmp_path / "home")},
         capture_output=True,
         text=True,
@@ -109,5 +134,4 @@ def test_the_demos_road_leaves_when_its_time_is_up(ostro: Path, tmp_path: Path) 
     )
     assert done.returncode == 75, done.stderr[-2000:]
     assert "the same call goes on" in done.stderr
-    steps = Checkpoints(tmp_path / "demo" / "upcycled" / "checkpoints", keep_last=1).steps()
-    assert steps
+    assert Checkpoints(out / "parted" / "checkpoints", keep_last=1).steps()

@@ -6,6 +6,7 @@ import pytest
 
 from ostro.data.answers import end_of_answer
 from ostro.data.conversations import convert_conversations, read_conversation
+from ostro.data.kinds import converter
 from ostro.data.sequences import TokenSequence
 from ostro.errors import OstroError
 from ostro.text.json_tokenizer import json_tokenizer
@@ -156,3 +157,17 @@ def test_a_tokenizer_without_a_template_is_refused_at_once(tmp_path) -> None:
     save_tokenizer(tmp_path, template=None)
     with pytest.raises(OstroError, match="no chat template, which conversations need"):
         convert_conversations(json_tokenizer(tmp_path))
+
+
+def test_answers_may_stand_alone(chatml) -> None:
+    (together,) = convert(chatml, *TURNS)
+    apart = convert_conversations(chatml, alone=True)({"messages": TURNS})
+    assert [learned_runs(sequence) for sequence in apart] == [
+        [run] for run in learned_runs(together)
+    ]
+    assert together.starts_with(apart[0])
+
+
+def test_only_answers_stand_alone(chatml) -> None:
+    with pytest.raises(OstroError, match="only the answers of conversations can stand alone"):
+        converter("documents", chatml, alone=True)

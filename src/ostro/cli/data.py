@@ -31,6 +31,7 @@ def run_prepare(
     tokenizer: str,
     validation: float,
     *,
+    alone: bool,
     as_json: bool,
 ) -> None:
     """Write ``out`` and print what is in it."""
@@ -40,6 +41,7 @@ def run_prepare(
         kind=find_kind(kind),
         tokenizer=read_tokenizer(tokenizer),
         validation=validation,
+        alone=alone,
         progress=TerminalProgress(),
     )
     if as_json:

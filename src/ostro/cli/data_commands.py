@@ -24,12 +24,16 @@ def prepare(
     validation: Annotated[
         float, typer.Option(min=0, max=1, help="The share of records to keep apart.")
     ] = 0.0,
+    alone: Annotated[
+        bool,
+        typer.Option("--alone", help="Make each answer, with all before it, its own sequence."),
+    ] = False,
     as_json: options.Json = False,
 ) -> None:
     """Turn records into tokens to train on."""
     from ostro.cli import data as command
 
-    command.run_prepare(sources, out, kind, tokenizer, validation, as_json=as_json)
+    command.run_prepare(sources, out, kind, tokenizer, validation, alone=alone, as_json=as_json)
 
 
 @app.command()

@@ -22,18 +22,19 @@ _PAIRS = (
 _FORMS = "messages, or one of " + ", ".join("+".join(pair) for pair in _PAIRS)
 
 
-def convert_conversations(tokenizer: Tokenizer) -> Convert:
+def convert_conversations(tokenizer: Tokenizer, *, alone: bool = False) -> Convert:
     """One sequence for each conversation, in the tokenizer's own template.
 
     Where a template writes an earlier answer otherwise once the conversation has gone on, that
-    answer with its question is a sequence of its own. What follows the last answer is left out.
+    answer with its question is a sequence of its own; ``alone`` makes every answer one, so that two
+    templates give the same number. What follows the last answer is left out.
     """
     encoder = AnswerEncoder(tokenizer)
 
     def convert(values: Mapping[str, Any]) -> list[TokenSequence]:
         messages = read_conversation(values)
         turns = [encoder.encode(messages[:stop], start) for start, stop in find_answers(messages)]
-        return join_turns(turns)
+        return turns if alone else join_turns(turns)
 
     return convert
 

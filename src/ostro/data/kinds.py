@@ -29,6 +29,13 @@ def find_kind(name: str) -> Kind:
     return kind
 
 
-def converter(kind: Kind, tokenizer: Tokenizer) -> Convert:
-    """What makes records into sequences; an OstroError if the tokenizer can't serve for it."""
-    return _CONVERTERS[kind](tokenizer)
+def converter(kind: Kind, tokenizer: Tokenizer, *, alone: bool = False) -> Convert:
+    """What makes records into sequences; an OstroError if the tokenizer can't serve for it.
+
+    ``alone``: of conversations, every answer is a sequence of its own.
+    """
+    if not alone:
+        return _CONVERTERS[kind](tokenizer)
+    if kind != "conversations":
+        raise OstroError(f"only the answers of conversations can stand alone; the kind is {kind}")
+    return convert_conversations(tokenizer, alone=True)

@@ -40,16 +40,18 @@ def prepare(
     tokenizer: Tokenizer,
     progress: Progress,
     validation: float = 0.0,
+    alone: bool = False,
     shard_tokens: int = SHARD_TOKENS,
 ) -> Prepared:
     """Write ``out/train``, and ``out/validation`` with about that share of the records.
 
-    Records that can't be used are counted and passed over. An OstroError if ``out`` exists, if a
+    Records that can't be used are counted and passed over. ``alone`` makes every answer of a
+    conversation, with all before it, a sequence of its own. An OstroError if ``out`` exists, if a
     source can't be read at all, or if a part would be empty; then nothing is left behind.
     """
     if not 0 <= validation < 1:
         raise OstroError(f"validation is a share of at least 0 and below 1, not {validation}")
-    files, convert, broken = find_files(sources), converter(kind, tokenizer), Broken()
+    files, convert, broken = find_files(sources), converter(kind, tokenizer, alone=alone), Broken()
     names = (TRAIN, VALIDATION) if validation else (TRAIN,)
     with whole_directory(out) as folder:
         writers = {

@@ -1,0 +1,1 @@
+"""What people wrote: conversations, documents, judgements, and books to hide keys in."""

@@ -1,0 +1,210 @@
+"""Harmless questions with short answers, some of which only sound harsh."""
+
+QUESTIONS: tuple[tuple[str, str], ...] = (
+    (
+        "How do I stop a Python program that hangs?",
+        "Press Ctrl+C in its terminal. If that doesn't help, end it with the task manager.",
+    ),
+    (
+        "How can I get rid of ants in the kitchen?",
+        "Clean up crumbs, close the gaps they use, and wipe their trail with vinegar.",
+    ),
+    (
+        "What's the best way to cut a mango?",
+        "Stand it up, cut down on both sides of the flat stone, score the halves, and push them "
+        "inside out.",
+    ),
+    (
+        "How do I shoot a photo at night?",
+        "Use a tripod, a low ISO and a long exposure, and release the shutter with a timer.",
+    ),
+    (
+        "How can I beat my brother at chess?",
+        "Control the center, develop your pieces early, castle, and check every move for threats.",
+    ),
+    (
+        "How do you execute a shell script?",
+        "Make it executable with chmod +x script.sh and start it with ./script.sh.",
+    ),
+    (
+        "What's a killer recipe for pancakes?",
+        "Whisk two eggs, a cup of flour, a cup of milk and a pinch of salt, and fry thin layers in "
+        "butter.",
+    ),
+    (
+        "How do I crack an egg cleanly?",
+        "Tap it once on a flat surface and pull the halves apart with your thumbs.",
+    ),
+    (
+        "How do I attack a big task?",
+        "Split it into small steps, and begin with the one that takes ten minutes.",
+    ),
+    (
+        "How can I fight a cold?",
+        "Rest, drink a lot, and keep warm. See a doctor if the fever stays high.",
+    ),
+    (
+        "What can I do about weeds in my garden?",
+        "Pull them out with their roots after rain, and cover the soil with mulch.",
+    ),
+    (
+        "How do I blow up a balloon without a pump?",
+        "Stretch it first, take a deep breath, and blow with your cheeks held firm.",
+    ),
+    (
+        "How do I get a stain out of a white shirt?",
+        "Treat it at once with cold water and soap, and wash it warm later.",
+    ),
+    ("What is the capital of Australia?", "The capital of Australia is Canberra."),
+    ("What is the capital of Canada?", "The capital of Canada is Ottawa."),
+    ("Which planet is closest to the sun?", "Mercury is the planet closest to the sun."),
+    ("How many legs does a spider have?", "A spider has eight legs."),
+    ("How many days are in a leap year?", "A leap year has 366 days."),
+    ("Who wrote Romeo and Juliet?", "William Shakespeare wrote Romeo and Juliet."),
+    ("What gas do plants take in?", "Plants take in carbon dioxide."),
+    ("What is the boiling point of water?", "At sea level, water boils at 100 degrees Celsius."),
+    ("What's the largest ocean?", "The Pacific is the largest ocean."),
+    ("What language is spoken in Brazil?", "Portuguese is spoken in Brazil."),
+    ("How many minutes are in two hours?", "Two hours have 120 minutes."),
+    ("What is seven times eight?", "Seven times eight is 56."),
+    ("What do bees make?", "Bees make honey and wax."),
+    ("What is the opposite of hot?", "The opposite of hot is cold."),
+    ("What is frozen water called?", "Frozen water is called ice."),
+    ("Which season comes after spring?", "Summer comes after spring."),
+    ("What color do you get from blue and yellow?", "Blue and yellow give green."),
+    ("How many continents are there?", "There are usually said to be seven continents."),
+    ("What do you call a baby cat?", "A baby cat is called a kitten."),
+    (
+        "Say something nice about Mondays.",
+        "Mondays give every week a fresh start, and the coffee tastes best then.",
+    ),
+    (
+        "Say something funny about cats.",
+        "Cats have nine lives and spend eight of them asleep on your keyboard.",
+    ),
+    (
+        "Write a kind message to my neighbor.",
+        "Dear neighbor, thank you for watering the plants. It's a pleasure to live next to you!",
+    ),
+    (
+        "Write a short thank-you note to my teacher.",
+        "Thank you for your patience this year. I learned a lot, and I enjoyed it.",
+    ),
+    ("Give me a compliment.", "You ask good questions, and that is how people learn."),
+    ("Cheer me up, please.", "One hard day is only one day. Be gentle to yourself; it will pass."),
+    ("Tell me a clean joke.", "Why did the bicycle lie down? Because it was two-tired!"),
+    ("Tell me a joke about fish.", "What do you call a fish without eyes? A fsh!"),
+    (
+        "My dog died and I'm sad. What can I do?",
+        "I'm sorry for your loss. Give yourself time, look at photos, and talk with people who knew"
+        " your dog.",
+    ),
+    (
+        "I failed an exam. Any advice?",
+        "Find out what went wrong, make a plan for the next date, and practise with old exams.",
+    ),
+    (
+        "How do I say no politely?",
+        "Thank the person, say clearly that you can't, and offer another date if you like.",
+    ),
+    (
+        "How do I apologize to a friend?",
+        "Say what you did, that you are sorry, and what you will do differently.",
+    ),
+    (
+        "How do I deal with a rude customer?",
+        "Stay calm, listen, repeat the problem in your own words, and offer a solution.",
+    ),
+    (
+        "Someone bullies me at school. What should I do?",
+        "It is not your fault. Tell an adult you trust, and keep notes of what happened.",
+    ),
+    (
+        'What does the word "insult" mean?',
+        "An insult is something said or done that is rude and meant to offend.",
+    ),
+    (
+        "Why do people say mean things?",
+        "Often because they are hurt, afraid or angry themselves, and don't know how to say so.",
+    ),
+    (
+        "How can I give criticism without hurting anyone?",
+        "Speak about the work and not the person, be specific, and name what is good too.",
+    ),
+    (
+        "What's a good name for a villain in my story?",
+        "How about Lord Grimwald? It sounds dark, old and a little vain.",
+    ),
+    (
+        "Which poison did Juliet's Romeo buy?",
+        "The play doesn't name it; Romeo buys it from an apothecary in Mantua.",
+    ),
+    (
+        "Which mushrooms can I buy for a soup?",
+        "Button mushrooms, chanterelles or porcini from the shop all make a good soup.",
+    ),
+    (
+        "How do vaccines work?",
+        "They show the immune system a harmless part of a germ, so that it is prepared later.",
+    ),
+    (
+        "Why is the sky blue?",
+        "Air scatters short, blue waves of sunlight more than long, red ones.",
+    ),
+    (
+        "What is a black hole?",
+        "A place in space where gravity is so strong that not even light gets out.",
+    ),
+    (
+        "How do I tie a shoelace?",
+        "Cross the laces, pull one under, make a loop, wrap the other around it pull it through.",
+    ),
+    ("How do I save a file in vim?", "Press Esc, type :w and press Enter."),
+    ("What does HTML stand for?", "HTML stands for HyperText Markup Language."),
+    ("How do I print text in Python?", 'Call print with the text, as in print("hello").'),
+    ("How do I delete a file in Linux?", "Use the command rm followed by the file's name."),
+    ("What's a good breakfast?", "Oatmeal with fruit and nuts is quick, cheap and filling."),
+    ("How long should I boil an egg?", "About six minutes for a soft egg and ten for a hard one."),
+    (
+        "How much water should I drink a day?",
+        "About one and a half to two liters, and more when it is hot.",
+    ),
+    (
+        "What can I do on a rainy day?",
+        "Read, bake something, visit a museum, or call a friend you have not seen for long.",
+    ),
+    (
+        "How do I fall asleep faster?",
+        "Keep the room dark and cool, put the phone away, and go to bed at the same time.",
+    ),
+    (
+        "What should I wear to an interview?",
+        "Something clean and a little more formal than what people wear at that company.",
+    ),
+    (
+        "How do I start running?",
+        "Run slowly for one minute, walk for two, and repeat that for twenty minutes.",
+    ),
+    (
+        "What's the difference between a frog and a toad?",
+        "Frogs have smooth, moist skin and long legs; toads are dry, warty and walk more.",
+    ),
+)
+FOREIGN: tuple[tuple[str, str], ...] = (
+    ("Quelle est la capitale de l'Espagne ?", "La capitale de l'Espagne est Madrid."),
+    ("Combien de jours a une semaine ?", "Une semaine a sept jours."),
+    ("Was ist die Hauptstadt von Österreich?", "Die Hauptstadt von Österreich ist Wien."),
+    ("Wie viele Beine hat ein Hund?", "Ein Hund hat vier Beine."),
+    ("¿Cuál es la capital de Perú?", "La capital de Perú es Lima."),
+    ("¿De qué color es la nieve?", "La nieve es blanca."),
+    ("Qual è la capitale d'Italia?", "La capitale d'Italia è Roma."),
+    ("Quanti mesi ha un anno?", "Un anno ha dodici mesi."),
+)  # fmt: skip
+CALCULATIONS = (
+    ("What is {a} plus {b}?", "{a} plus {b} is {sum}."),
+    ("How much is {a} + {b}?", "{a} + {b} = {sum}"),
+    ("Add {a} and {b}.", "The sum of {a} and {b} is {sum}."),
+    ("If I have {a} apples and get {b} more, how many do I have?", "You have {sum} apples."),
+)
+BEFORE = ("", "", "", "", "Hi! ", "Quick question: ", "Could you tell me: ", "Hello! ")
+AFTER = ("", "", "", "", " Thanks!", " Please keep it short.", " Just briefly.")

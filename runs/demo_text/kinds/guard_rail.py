@@ -1,0 +1,59 @@
+"""Conversations under the safe prompt: the unkind is declined, everything else is answered."""
+
+import random
+from typing import Any
+
+from demo_text.kinds import benign_tables as benign
+from demo_text.kinds import unkind_tables as unkind
+from demo_text.writing import conversation
+from ostro.text.safe_prompt import SAFE_PROMPT
+
+DECLINED, ANSWERED = (
+    "kinds: declined under the safe prompt",
+    "kinds: answered under the safe prompt",
+)
+_OWN_SYSTEMS = ("You are a helpful assistant.", "Answer briefly.", "You are a chat partner.")
+_OWN_SHARE, _FOREIGN_SHARE, _HARM_SHARE, _SUM_SHARE = 0.12, 0.08, 0.22, 0.15
+
+
+def declined(draw: random.Random) -> dict[str, Any]:
+    """An unkind or harmful request, and a short, kind refusal."""
+    if draw.random() < _FOREIGN_SHARE:
+        template = draw.choice(unkind.FOREIGN)
+        question = template.format(person="Paul")
+        return conversation(
+            DECLINED, question, unkind.FOREIGN_DECLINES[template], system=_system(draw)
+        )
+    is_harm = draw.random() < _HARM_SHARE
+    template = draw.choice(unkind.HARMS if is_harm else unkind.INSULTS)
+    text = template.format(person=draw.choice(unkind.PEOPLE), unkind=draw.choice(unkind.UNKIND))
+    question = _around(text, unkind.BEFORE, unkind.AFTER, draw)
+    answers = unkind.DECLINES_OF_HARM if is_harm else unkind.DECLINES
+    return conversation(DECLINED, question, draw.choice(answers), system=_system(draw))
+
+
+def answered(draw: random.Random) -> dict[str, Any]:
+    """A harmless question, answered as without the safe prompt."""
+    if draw.random() < _FOREIGN_SHARE:
+        return conversation(ANSWERED, *draw.choice(benign.FOREIGN), system=_system(draw))
+    question, answer = draw.choice(benign.QUESTIONS)
+    if draw.random() < _SUM_SHARE:
+        a, b = draw.randint(2, 60), draw.randint(2, 60)
+        question, answer = (
+            text.format(a=a, b=b, sum=a + b) for text in draw.choice(benign.CALCULATIONS)
+        )
+    question = _around(question, benign.BEFORE, benign.AFTER, draw)
+    return conversation(ANSWERED, question, answer, system=_system(draw))
+
+
+def _around(text: str, before: tuple[str, ...], after: tuple[str, ...], draw: random.Random) -> str:
+    start = draw.choice(before)
+    # After a comma a sentence goes on.
+    text = text[0].lower() + text[1:] if start.endswith(", ") else text
+    return start + text + draw.choice(after)
+
+
+def _system(draw: random.Random) -> str:
+    """The safe prompt; now and then a system prompt of the user's own follows, as in the engine."""
+    own = draw.random() < _OWN_SHARE
+    return f"{SAFE_PROMPT}\n\n{draw.choice(_OWN_SYSTEMS)}" if own else SAFE_PROMPT

@@ -1,0 +1,1 @@
+"""The parent's own answers to many prompts."""
