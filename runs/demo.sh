@@ -8,7 +8,8 @@
 # DATA_DIR has the folders pretrain, sft and preference. A call works for at most MINUTES (default 8;
 # 0: without end), saves and leaves with code 75; the same call then goes on. OSTRO and PYTHON name
 # the commands. CHANGES are --set options for all stages, such as CHANGES="device=cuda". SCALE says
-# how much text is written: 1 is about a million tokens, two or three hours on two cores.
+# how much text is written: 1 is about a million tokens, two or three hours on two cores. TYPE is what
+# the merged model is stored in.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -17,7 +18,7 @@ readonly OUT=${2:-build/demo}
 readonly OSTRO=${OSTRO:-.venv/bin/ostro}
 readonly PYTHON=${PYTHON:-.venv/bin/python}
 readonly PARENT=${PARENT:-demo-parent}
-readonly SCALE=${SCALE:-1}
+readonly SCALE=${SCALE:-1} TYPE=${TYPE:-Q8_0}
 readonly SECONDS_IN_ALL=$((60 * ${MINUTES:-8}))
 readonly COME_AGAIN=75 TERMINATED=143
 readonly TEXT=$OUT/text
@@ -97,5 +98,13 @@ train dpo demo-dpo preferred --set "data.folder=$OUT/preferences" --set "model.t
 
 [ -e "$OUT/adapter" ] ||
   "$OSTRO" train export "$OUT/preferred" --adapter --type F16 --out "$OUT/adapter"
+if [ ! -e "$OUT/demo.gguf" ]; then
+  echo "== merging"
+  rm -f "$OUT"/parent.gguf "$OUT"/upcycled.gguf
+  "$OSTRO" convert "$PARENT" "$OUT/parent.gguf" --to gguf
+  "$OSTRO" upcycle "$OUT/parent.gguf" "$OUT/upcycled.gguf"
+  "$OSTRO" convert "$OUT/upcycled.gguf" "$OUT/demo.gguf" --to gguf --type "$TYPE" \
+    --adapter "$OUT/adapter"
+fi
 "$OSTRO" train report "$OUT/parted" "$OUT/tuned" "$OUT/long" "$OUT/preferred" \
   --plot "$OUT/report.png"

@@ -116,6 +116,7 @@ def test_the_demos_road_goes_from_an_adapter_to_the_next(
     # The parent is asked in its own template: what it would say is learned from the first step on.
     assert all("parent" in line for line in read_log(out / "tuned" / "log.jsonl"))
     assert (out / "report.png").exists()
+    assert open_checkpoint(out / "demo.gguf").geometry.num_experts == 8
 
 
 @pytest.mark.slow
