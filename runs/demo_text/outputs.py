@@ -150,11 +150,11 @@ def _upto(
 
 
 OUTPUTS: Sequence[Output] = (
-    Output("kinds", "conversations", 120_000, _kinds),
-    Output("people", "conversations", 120_000, _people),
-    Output("documents", "documents", 250_000, _documents),
+    Output("kinds", "conversations", 300_000, _kinds),
+    Output("people", "conversations", 60_000, _people),
+    Output("documents", "documents", 150_000, _documents),
     Output("passkeys", "conversations", 0, _passkeys),
-    Output("preferences", "preferences", 60_000, _preferences),
-    Output("sampled", "conversations", 450_000, _sampled),
+    Output("preferences", "preferences", 40_000, _preferences),
+    Output("sampled", "conversations", 440_000, _sampled),
 )
 """The slowest last."""
