@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from demo_checks.domain_test import Numbers, domain_test
+from demo_checks.domain_chance import Numbers, domain_test
 from demo_checks.setup import Setup
 from ostro.evaluation.results import Units
 from ostro.evaluation.routing_analysis.counts import count_routing

@@ -3,7 +3,7 @@
 Four parts, each told in its own module: shuffling the experts raises held-out loss by at least 2 %
 (:mod:`demo_checks.shuffle_loss`); no expert is dead, and every layer's loads are within a factor of
 2 of even (:mod:`demo_checks.load`); the shares differ between domains beyond chance, p below 0.01
-(:mod:`demo_checks.domain_test`). How often neighbours share an expert stands beside table 5 of
+(:mod:`demo_checks.domain_chance`). How often neighbours share an expert stands beside table 5 of
 Mixtral's paper, as it is.
 """
 

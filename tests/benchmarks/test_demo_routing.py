@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from demo_checks.domain_test import between_share, domain_test
+from demo_checks.domain_chance import between_share, domain_test
 from demo_checks.load import is_even, layer_loads
 from demo_checks.routing import check_routing
 from demo_checks.shuffle import permutation, plain_model, shuffled
