@@ -21,23 +21,12 @@ from ostro.errors import OstroError
 from ostro.evaluation.benchmarks.catalogue import chosen_benchmarks
 from ostro.text.messages import Message
 from tiny_chat import save_babbler
-from tiny_demo import Standing, knows, setup_of, upcycled
+from tiny_demo import Standing, knows, setup_of
 
 
 @pytest.fixture(autouse=True)
 def _one_thread(monkeypatch) -> None:
     monkeypatch.setenv("OSTRO_THREADS", "1")
-
-
-@pytest.fixture(scope="module")
-def parent(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("parent") / "dense"
-    return save_babbler(folder, "mistral", max_position_embeddings=1024)
-
-
-@pytest.fixture(scope="module")
-def copies(parent, tmp_path_factory):
-    return upcycled(parent, tmp_path_factory.mktemp("model") / "copies")
 
 
 @pytest.fixture(scope="module")

@@ -14,23 +14,12 @@ from demo_checks.shuffle_loss import document_loss, rise
 from ostro.engine.session import Session
 from ostro.errors import OstroError
 from tiny_chat import BOS, save_babbler
-from tiny_demo import SILENT, setup_of, subject_of, upcycled
+from tiny_demo import SILENT, setup_of, subject_of
 
 
 @pytest.fixture(autouse=True)
 def _one_thread(monkeypatch) -> None:
     monkeypatch.setenv("OSTRO_THREADS", "1")
-
-
-@pytest.fixture(scope="module")
-def parent(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("parent") / "dense"
-    return save_babbler(folder, "mistral", max_position_embeddings=1024)
-
-
-@pytest.fixture(scope="module")
-def copies(parent, tmp_path_factory):
-    return upcycled(parent, tmp_path_factory.mktemp("model") / "copies")
 
 
 @pytest.fixture(scope="module")

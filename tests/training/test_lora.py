@@ -15,7 +15,7 @@ from ostro.kernels.dispatch import training_kernels
 from ostro.kernels.experts import mix_experts
 from ostro.kernels.grouped_experts import mix_experts_grouped
 from ostro.kernels.lora import ExpertLowRank, LowRank
-from ostro.model import RouterRecord, WholeStep
+from ostro.model import Mixtral, RouterRecord, WholeStep
 from ostro.runtime.progress import SilentProgress
 from ostro.training.beginning import Places
 from ostro.training.export import export, export_adapter
@@ -150,22 +150,7 @@ def test_merging_gives_the_logits_of_the_adapter_on_the_dequantised_base(
 ) -> None:
     run = _adapter_run(tmp_path, quantised, changes=[*LORA, "lora.quantised=true"])
     run.train()
-    places = Places(quantised, quantised)
-    export(
-        tmp_path / "run",
-        tmp_path / "merged",
-        step=None,
-        kind=WEIGHT_TYPES["F32"],
-        places=lambda recipe: places,
-        progress=SilentProgress(),
-    )
-    merged = load_model(
-        open_checkpoint(tmp_path / "merged"),
-        training_kernels(),
-        dtype=torch.float32,
-        device=CPU,
-        progress=SilentProgress(),
-    )
+    merged = _load_plain(_merge(tmp_path, Places(quantised, quantised)))
     sample = join(_samples())
     own = run.learner.hidden(sample) @ run.learner.model.head().T
     learner = Learner(Root(merged), RouterRecord(merged))
@@ -187,15 +172,7 @@ def test_an_exported_adapter_is_read_and_served_without_merging(base: Path, tmp_
     plain = llm.generate(prompt, max_tokens=12).text
     adapted = llm.generate(prompt, max_tokens=12, adapter="trained").text
     assert adapted != plain
-    export(
-        tmp_path / "run",
-        tmp_path / "merged",
-        step=None,
-        kind=WEIGHT_TYPES["F32"],
-        places=lambda recipe: Places(base, base),
-        progress=SilentProgress(),
-    )
-    merged = load(tmp_path / "merged", dtype="float32", progress=SilentProgress())
+    merged = load(_merge(tmp_path, Places(base, base)), dtype="float32", progress=SilentProgress())
     assert merged.generate(prompt, max_tokens=12).text == adapted
 
 
@@ -275,26 +252,36 @@ def test_an_adapter_of_another_recipe_is_not_gone_on_with(
 def test_a_merged_export_has_the_trained_routers(base: Path, tmp_path: Path) -> None:
     run = _adapter_run(tmp_path, base, changes=ROUTED)
     run.train()
-    export(
-        tmp_path / "run",
-        tmp_path / "merged",
-        step=None,
-        kind=WEIGHT_TYPES["F32"],
-        places=lambda recipe: Places(base, base),
-        progress=SilentProgress(),
-    )
-    merged = load_model(
-        open_checkpoint(tmp_path / "merged"),
-        training_kernels(),
-        dtype=torch.float32,
-        device=CPU,
-        progress=SilentProgress(),
-    )
+    merged = _load_plain(_merge(tmp_path, Places(base, base)))
     sample = join(_samples())
     learner = Learner(Root(merged), RouterRecord(merged))
     run.learner.record.start()
     torch.testing.assert_close(
         learner.hidden(sample), run.learner.hidden(sample), rtol=1e-4, atol=1e-4
+    )
+
+
+def _merge(folder: Path, places: Places) -> Path:
+    """The last checkpoint of ``folder / "run"`` as a model, its adapter merged in."""
+    target = folder / "merged"
+    export(
+        folder / "run",
+        target,
+        step=None,
+        kind=WEIGHT_TYPES["F32"],
+        places=lambda recipe: places,
+        progress=SilentProgress(),
+    )
+    return target
+
+
+def _load_plain(path: Path) -> Mixtral:
+    return load_model(
+        open_checkpoint(path),
+        training_kernels(),
+        dtype=torch.float32,
+        device=CPU,
+        progress=SilentProgress(),
     )
 
 
