@@ -58,7 +58,7 @@ prepare() { # prepare NAME KIND TOKENIZER TEXTS OPTIONS...
   done
   shift 4
   "$OSTRO" data prepare "${texts[@]}" --out "$OUT/$name" --kind "$kind" \
-    --tokenizer "$tokenizer" --validation 0.02 "$@"
+    --tokenizer "$tokenizer" "$@"
 }
 
 train() { # train TASK RECIPE NAME CHANGES...: the adapter of each stage is where the next begins
@@ -79,12 +79,12 @@ if [ ! -e "$TEXT/done" ]; then
 fi
 readonly BOTH=$TEXT/both-tokenizer
 readonly TALK="sampled kinds people"
-prepare documents documents "$PARENT" documents
+prepare documents documents "$PARENT" documents --validation 0.02
 # Alone, since the two templates do not write all earlier answers in the same tokens.
-prepare talk conversations "$BOTH" "$TALK" --alone
-prepare talk-of-parent conversations "$PARENT" "$TALK" --alone
-prepare preferences preferences "$BOTH" preferences
-prepare keys conversations "$BOTH" passkeys
+prepare talk conversations "$BOTH" "$TALK" --validation 0.02 --alone
+prepare talk-of-parent conversations "$PARENT" "$TALK" --validation 0.02 --alone
+prepare preferences preferences "$BOTH" preferences --validation 0.05
+prepare keys conversations "$BOTH" passkeys --validation 0.1
 
 train pretrain demo-pretrain parted --set "data.folder=$OUT/documents" \
   --set "distillation.parent=$PARENT"

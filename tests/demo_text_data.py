@@ -15,8 +15,6 @@ FORBIDDEN = (
     "sft/dolly_hhrlhf_1k.jsonl.gz",
     "sft/gpteacher_codegen_MACHINE_GENERATED.jsonl.gz",
     "sft/sgd_multiturn_dialogues.jsonl.gz",
-    "preference/llmbar_pairs.jsonl.gz",
-    "preference/hh_harmless_base_val.jsonl.gz",
     "pretrain/wikipedia_wikitext2.jsonl.zst",
     "pretrain/docs_office_help_en.jsonl.zst",
     "pretrain/arxiv_like_stacks_latex.jsonl.zst",
@@ -32,6 +30,8 @@ def save_data(folder: Path) -> Path:
         assert write is not None, source.path
         lines = [json.dumps(write(number)) for number in range(_RECORDS)]
         _save(folder / source.path, "\n".join(lines) + "\n")
+    for path, record in EVALUATED.items():
+        _save(folder / path, json.dumps(record) + "\n")
     for path in FORBIDDEN:
         _save(folder / path, "this is no JSON\n")
     return folder
@@ -86,6 +86,17 @@ def _transcript(number: int) -> dict[str, Any]:
     start = f"\n\nHuman: Is river {number} deep?\n\nAssistant:"
     return {"chosen": f"{start} Yes, be careful.", "rejected": f"{start} No idea."}
 
+
+EVALUATED: dict[str, dict[str, Any]] = {
+    "preference/hh_harmless_base_val.jsonl.gz": _transcript(3),
+    "preference/llmbar_pairs.jsonl.gz": {
+        "instruction": "Sort 5 rivers.",
+        "input": "",
+        "chosen": "Po.",
+        "rejected": "Rivers.",
+    },
+}
+"""Read only to be left out: each begins as one pair of the allowed files does."""
 
 _Write = Callable[[int], dict[str, Any]]
 _FORMS: dict[str, _Write] = {

@@ -108,9 +108,12 @@ def test_the_demos_road_goes_from_an_adapter_to_the_next(
     geometry = replace(open_checkpoint(parent).geometry, num_experts=8, top_k=2)
     stages = [read_adapter(out / f"{name}-adapter", geometry) for name in STAGES]
     for before, after in pairwise(stages):
-        assert not torch.equal(before.layers[0].query.b_OR, after.layers[0].query.b_OR)
+        one, other = (stage.layers[0].experts[0].gate for stage in (before, after))
+        assert not torch.equal(one.b_OR, other.b_OR)
+    # Experts part before attention has a say.
+    assert [stage.layers[0].query is None for stage in stages] == [True, False, False, False]
     shipped = read_adapter(out / "adapter", geometry)
-    assert shipped.parameters == stages[0].parameters
+    assert shipped.parameters == stages[1].parameters
     for router_ED, own_ED in zip(shipped.routers, stages[-1].routers, strict=True):
         assert torch.equal(router_ED, own_ED)
     # The parent is asked, in its own template.

@@ -175,7 +175,16 @@ def allowed_source(path: str) -> Source:
 
 def open_source(data: Path, path: str, progress: Progress) -> Iterator[dict[str, Any]]:
     """The records of an allowed file; a damaged one is an OstroError."""
-    file = data / allowed_source(path).path
+    return _records(data / allowed_source(path).path, path, progress)
+
+
+def evaluated_preferences(data: Path, progress: Progress) -> Iterator[dict[str, Any]]:
+    """The pairs that evaluation reads: to be left out, and for nothing else."""
+    for path in ("preference/hh_harmless_base_val.jsonl.gz", "preference/llmbar_pairs.jsonl.gz"):
+        yield from _records(data / path, path, progress)
+
+
+def _records(file: Path, path: str, progress: Progress) -> Iterator[dict[str, Any]]:
     if not file.is_file():
         raise OstroError(f"{file} does not exist")
     broken = Broken()

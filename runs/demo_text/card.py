@@ -89,8 +89,8 @@ def _card(rows: Sequence[Row]) -> str:
         "What the demo model is trained on. Tokens are those of its tokenizer, with its templates; "
         "*learned* are those whose prediction is trained. Every file read is permissive, in the "
         "public domain or CC-BY; share-alike, GPL and MPL files, and files marked machine-written "
-        "under other terms, are left out. Nothing of `eval/` was opened, nor the preferences kept "
-        "for evaluation.",
+        "under other terms, are left out. Nothing of `eval/` was opened; of the preferences kept "
+        "for evaluation only the first questions were, to leave out pairs that begin alike.",
         "",
         "| file | records | tokens | learned | share of learned |",
         "|---|---|---|---|---|",

@@ -154,7 +154,7 @@ OUTPUTS: Sequence[Output] = (
     Output("people", "conversations", 60_000, _people),
     Output("documents", "documents", 150_000, _documents),
     Output("passkeys", "conversations", 0, _passkeys),
-    Output("preferences", "preferences", 40_000, _preferences),
-    Output("sampled", "conversations", 440_000, _sampled),
+    Output("preferences", "preferences", 100_000, _preferences),
+    Output("sampled", "conversations", 480_000, _sampled),
 )
 """The slowest last."""

@@ -101,7 +101,9 @@ def test_documents_keep_their_domain(tmp_path: Path) -> None:
 @pytest.mark.parametrize("path", [path for path, _ in PREFERENCES])
 def test_preferences_have_one_form(path: str, tmp_path: Path) -> None:
     records = list(preference_records(save_data(tmp_path), path, 0, SILENT))
-    assert len(records) == 30
+    asked = {record["messages"][0]["content"] for record in records}
+    assert not asked & {"Is river 3 deep?", "Sort 5 rivers."}
+    assert len(records) == (29 if "hh_" in path or "pandalm" in path else 30)
     for record in records:
         assert record["messages"][-1]["role"] == "user"
         assert record["chosen"].strip() == record["chosen"] != record["rejected"]

@@ -12,7 +12,7 @@ from demo_text.held_out import held_out
 from demo_text.main import EVALUATION, read_arguments, run
 from demo_text.outputs import OUTPUTS
 from demo_text.writing import read_lines
-from demo_text_data import StubSampler, save_data
+from demo_text_data import EVALUATED, StubSampler, save_data
 from demo_text_parent import save_parent_tokenizer
 from ostro.data.prepare import prepare
 from ostro.errors import OstroError
@@ -42,7 +42,7 @@ def test_all_is_written_and_counted(
 
     monkeypatch.setattr(demo_text.allowed, "read_records", recorded)
     run(arguments, SILENT, StubSampler)
-    assert opened == {source.path for source in demo_text.allowed.ALLOWED}
+    assert opened == {source.path for source in demo_text.allowed.ALLOWED} | set(EVALUATED)
 
     tokenizer = own_tokenizer(arguments.out / "both-tokenizer").tokenizer
     card = (arguments.out / "data-card.md").read_text()

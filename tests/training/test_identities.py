@@ -17,6 +17,7 @@ from ostro.objectives.router import balance_loss, z_loss
 from ostro.runtime.progress import SilentProgress
 from ostro.training.assembly import assemble
 from ostro.training.beginning import Places, begin, read_parent
+from ostro.training.expert_loads import ExpertLoads
 from ostro.training.initial_weights import new_model
 from ostro.training.language_task import LanguageTask
 from ostro.training.lora import LoRAParameters, lora_parameters
@@ -57,7 +58,8 @@ def _gradients(
     learner = Learner(Root(model), RouterRecord(model))
     task, ranks = LanguageTask(learner, router), Ranks()
     health = RouterHealth(learner, ranks, {})
-    figures, _ = Gradients(learner, task, health, ranks, micro_batch=micro_batch)(samples)
+    loads = ExpertLoads(learner.record, model.geometry, ranks, memory=0.0)
+    figures, _ = Gradients(learner, task, health, loads, ranks, micro_batch=micro_batch)(samples)
     return figures["loss"], {n: p.grad.clone() for n, p in model.named_parameters()}
 
 

@@ -1,12 +1,13 @@
 """Pairs of answers of which people, or a rule, chose one."""
 
 import random
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from demo_text.allowed import open_source
-from ostro.data.preferences import read_preference
+from demo_text.allowed import evaluated_preferences, open_source
+from demo_text.words import words_of
+from ostro.data.preferences import Preference, read_preference
 from ostro.errors import OstroError
 from ostro.runtime.progress import Progress
 
@@ -24,13 +25,16 @@ FILES: tuple[tuple[str, float], ...] = (
 def preference_records(
     data: Path, path: str, seed: int, progress: Progress
 ) -> Iterator[dict[str, Any]]:
-    """A file's pairs in one form, in an order that ``seed`` draws; unusable ones are left out."""
+    """A file's pairs in one form, in an order that ``seed`` draws.
+
+    Left out are pairs that can't be used, and those that begin as one of the evaluation does:
+    hh-rlhf's conversations share their first questions.
+    """
+    evaluated = {_first_question(pair) for pair in _pairs(evaluated_preferences(data, progress))}
     rows = list(open_source(data, path, progress))
     random.Random(f"{seed}/{path}").shuffle(rows)
-    for values in rows:
-        try:
-            pair = read_preference(values)
-        except OstroError:
+    for pair in _pairs(rows):
+        if _first_question(pair) in evaluated:
             continue
         chosen, rejected = pair.chosen.content.strip(), pair.rejected.content.strip()
         if chosen and rejected and chosen != rejected:
@@ -40,3 +44,15 @@ def preference_records(
                 "rejected": rejected,
                 "source": path,
             }
+
+
+def _pairs(rows: Iterable[dict[str, Any]]) -> Iterator[Preference]:
+    for values in rows:
+        try:
+            yield read_preference(values)
+        except OstroError:
+            continue
+
+
+def _first_question(pair: Preference) -> tuple[str, ...]:
+    return tuple(words_of(next((m.content for m in pair.question if m.role == "user"), "")))

@@ -30,6 +30,9 @@ class Start:
     """Upcycle a dense model to so many experts; 0: it stays as it is."""
     top_k: int = 2
     """Experts a token uses after upcycling."""
+    routers: Literal["random", "clusters"] = "random"
+    """How an upcycled model's routers begin: at random, or telling as many kinds of the data's
+    texts apart as there are experts, so that each learns from a kind of its own."""
 
     def __post_init__(self) -> None:
         if bool(self.path) == (self.geometry is not None):
@@ -38,6 +41,8 @@ class Start:
             raise OstroError("[model] geometry needs a tokenizer: the folder that has one")
         if self.geometry is not None and self.experts:
             raise OstroError("[model] experts upcycles the model of path; geometry has num_experts")
+        if self.routers == "clusters" and not self.experts:
+            raise OstroError('[model] routers = "clusters" is for upcycling; set experts')
         _at_least("[model] experts", self.experts, 0)
         _at_least("[model] top_k", self.top_k, 1)
 
@@ -118,12 +123,17 @@ class Router:
 
     balance: float = 0.0
     """Weight of the balance loss, which is 1 when balanced."""
+    memory: float = 0.0
+    """What is balanced: with 0 each micro-batch by itself, and an expert can't have a kind of text
+    for itself; else all steps so far, each counting this much less than the next one."""
     z: float = 0.0
     """Weight of the z-loss."""
 
     def __post_init__(self) -> None:
         _at_least("[router] balance", self.balance, 0)
         _at_least("[router] z", self.z, 0)
+        if not 0 <= self.memory < 1:
+            raise OstroError(f"[router] memory must be at least 0 and below 1, not {self.memory}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -322,6 +332,10 @@ class Recipe:
                 '[preference] reference = "adapter_off" is the model without its adapter, which a '
                 'run with [lora] router or path does not begin with; use "stored"'
             )
+        if self.model.routers == "clusters" and self.lora.path:
+            raise OstroError("[model] routers: those of the adapter in [lora] path are kept")
+        if self.model.routers == "clusters" and self.lora.rank and not self.lora.router:
+            raise OstroError('[model] routers = "clusters" beside an adapter needs lora.router')
         if self.data.batch % self.data.micro_batch:
             raise OstroError("[data] batch must be a multiple of micro_batch")
 

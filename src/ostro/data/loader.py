@@ -1,7 +1,7 @@
 """Batches without end, the same for any number of ranks, and resumable at every step."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ostro.config.strict_tables import parse_table, to_table
@@ -146,6 +146,12 @@ def ordered_samples(dataset: Dataset, options: LoaderOptions) -> Iterator[Sample
     """All samples once, in the data set's own order: for validation."""
     layout = _layout(dataset, options, seed=None)
     return (layout[number] for number in range(len(layout)))
+
+
+def shuffled_samples(dataset: Dataset, options: LoaderOptions) -> Iterator[Sample]:
+    """All samples once, in the order of training's first epoch."""
+    loader = Loader(dataset, replace(options, batch=1))
+    return (loader.next_batch()[0] for _ in range(loader.samples_per_epoch))
 
 
 def _layout(dataset: Dataset, options: LoaderOptions, *, seed: int | None) -> Layout:

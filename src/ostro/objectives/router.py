@@ -7,7 +7,12 @@ favourite make up for another's. Rows that are padding count for nothing.
 from torch import Tensor
 
 
-def balance_loss(logits_TE: Tensor, experts_TK: Tensor, counted_T: Tensor | None = None) -> Tensor:
+def balance_loss(
+    logits_TE: Tensor,
+    experts_TK: Tensor,
+    counted_T: Tensor | None = None,
+    counts_E: Tensor | None = None,
+) -> Tensor:
     """The balance loss of one layer: 1 where experts are used alike, E / K at the worst.
 
     E * sum_e f_e P_e (Fedus, Zoph and Shazeer, 2022), where f_e is expert e's share of all T K
@@ -16,15 +21,18 @@ def balance_loss(logits_TE: Tensor, experts_TK: Tensor, counted_T: Tensor | None
     coefficient of 0.02 is 0.04 here.
 
     ``experts_TK`` are the chosen experts, through which nothing flows back. ``counted_T`` is False
-    for padding. Where no row counts the loss is 0.
+    for padding. Where no row counts the loss is 0. ``counts_E`` are choices to take shares of in
+    place of these rows' own: those of more text, over which the loss then balances. With shares of
+    other rows it may be below 1.
     """
     if counted_T is not None:
         logits_TE, experts_TK = logits_TE[counted_T], experts_TK[counted_T]
     num_experts = logits_TE.shape[1]
     if not len(logits_TE):
         return logits_TE.sum()  # 0, with a gradient of 0.
-    counts_E = experts_TK.flatten().bincount(minlength=num_experts)
-    shares_E = counts_E.to(logits_TE.dtype) / experts_TK.numel()
+    if counts_E is None:
+        counts_E = experts_TK.flatten().bincount(minlength=num_experts)
+    shares_E = (counts_E / counts_E.sum()).to(logits_TE.dtype)
     probabilities_E = logits_TE.softmax(1).mean(0)
     return num_experts * (shares_E * probabilities_E).sum()
 

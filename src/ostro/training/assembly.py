@@ -10,7 +10,7 @@ import torch
 from ostro.config.recipe import Recipe, parse_recipe
 from ostro.config.strict_tables import flattened
 from ostro.data.dataset import Dataset, open_dataset
-from ostro.data.loader import Loader, LoaderOptions, ordered_samples
+from ostro.data.loader import Loader, LoaderOptions, ordered_samples, shuffled_samples
 from ostro.data.tokenizer_hash import tokenizer_hash
 from ostro.errors import OstroError
 from ostro.model import Mixtral, RouterRecord, WholeStep
@@ -27,8 +27,9 @@ from ostro.training.beginning import (
 from ostro.training.checkpoint_ranks import on_first_rank
 from ostro.training.checkpoints import Checkpoints
 from ostro.training.drift import RoutingDrift
+from ostro.training.expert_loads import ExpertLoads
 from ostro.training.language_task import LanguageTask
-from ostro.training.lora import lora_parameters
+from ostro.training.lora import lora_parameters, set_routers
 from ostro.training.master_weights import MasterWeights
 from ostro.training.optimizer import AdamW
 from ostro.training.parent_rows import OwnTemplate, ParentRows, Rendering, SameTokens
@@ -45,6 +46,7 @@ from ostro.training.reference import (
 )
 from ostro.training.room import require_room, told
 from ostro.training.router_health import RouterHealth
+from ostro.training.router_start import clustered_routers
 from ostro.training.run import Parts, Run, resumable
 from ostro.training.sharding import ShardedWeights, shard
 from ostro.training.step import Figures, Gradients, measure
@@ -113,8 +115,11 @@ class _Builder:
         )
         learner = self._learner()
         self._check_vocabulary(learner.model, train)
+        if recipe.model.routers == "clusters" and loader_state is None:
+            self._start_routers(learner.model, train)
         weights = self._weights(learner)
-        make_task = self._tasks(learner)
+        loads = ExpertLoads(learner.record, learner.model.geometry, ranks, recipe.router.memory)
+        make_task = self._tasks(learner, loads)
         task = make_task(train, "train")
         parents = dense_parents_experts(recipe, self._places)
         health = RouterHealth(learner, ranks, parents)
@@ -129,9 +134,10 @@ class _Builder:
             learner=learner,
             weights=weights,
             optimizer=AdamW(weights.named, recipe.optimizer),
-            gradients=Gradients(learner, task, health, ranks, micro_batch=micro_batch),
+            gradients=Gradients(learner, task, health, loads, ranks, micro_batch=micro_batch),
             health=health,
             drift=drift,
+            loads=loads,
             throughput=Throughput(
                 learner.model.geometry, self._dtype, ranks, frozen=recipe.lora.rank > 0
             ),
@@ -152,6 +158,13 @@ class _Builder:
             recompute_layers(model)
         options = None if adapter is None else WholeStep(adapter.layer)
         return Learner(Root(model, adapter), RouterRecord(model), options)
+
+    def _start_routers(self, model: Mixtral, train: Dataset) -> None:
+        """For a new run; a run that goes on reads them from its checkpoint."""
+        samples = shuffled_samples(train, self._options)
+        seed = self._recipe.seed
+        routers = clustered_routers(model, samples, self._device, seed, self._progress)
+        set_routers(model, routers, trained=True)
 
     def _weights(self, learner: Learner) -> MasterWeights | ShardedWeights:
         """What is trained, spread over the ranks if there are several."""
@@ -192,19 +205,19 @@ class _Builder:
                 f"{model.geometry.vocab_size}; raise model.geometry.vocab_size"
             )
 
-    def _tasks(self, learner: Learner) -> Callable[[Dataset, str], Task]:
+    def _tasks(self, learner: Learner, loads: ExpertLoads) -> Callable[[Dataset, str], Task]:
         """Makes the recipe's task for a part of the data: ``train``, or ``validation``."""
         recipe = self._recipe
         if recipe.task == "dpo":
 
             def preference(dataset: Dataset, part: str) -> Task:
                 reference = self._reference(learner, dataset, _REFERENCES[part])
-                return PreferenceTask(learner, recipe.router, recipe.preference, reference)
+                return PreferenceTask(learner, recipe.router, recipe.preference, reference, loads)
 
             return preference
         parents = self._parents(learner.model)
         return lambda dataset, part: LanguageTask(
-            learner, recipe.router, parents(dataset, part), recipe.distillation
+            learner, recipe.router, parents(dataset, part), recipe.distillation, loads
         )
 
     def _parents(self, model: Mixtral) -> Callable[[Dataset, str], ParentRows | None]:

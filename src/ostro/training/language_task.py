@@ -6,6 +6,7 @@ from ostro.config.recipe import Distillation, Router
 from ostro.data.batch import Sample
 from ostro.objectives.distillation import distillation
 from ostro.objectives.language import IGNORED, causal_lm
+from ostro.training.expert_loads import ExpertLoads
 from ostro.training.parent_rows import ParentRows
 from ostro.training.router_losses import RouterLosses
 from ostro.training.task import Counts, Learner, Part
@@ -20,8 +21,9 @@ class LanguageTask:
         router: Router,
         parent: ParentRows | None = None,
         recipe: Distillation | None = None,
+        loads: ExpertLoads | None = None,
     ) -> None:
-        self._learner, self._router = learner, RouterLosses(learner.record, router)
+        self._learner, self._router = learner, RouterLosses(learner.record, router, loads)
         self._parent, self._distillation = parent, recipe or Distillation()
 
     def __call__(self, sample: Sample, whole: Counts) -> Part:

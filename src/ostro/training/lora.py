@@ -36,7 +36,10 @@ class LoRAParameters(nn.Module):
         )
 
     def go_on_with(self, adapter: Adapter) -> None:
-        """Begin with what ``adapter`` adds, which must be of this recipe; else an OstroError."""
+        """Begin with what ``adapter`` adds; what it lacks of the recipe's parts adds nothing yet.
+
+        What the recipe lacks, or has of another rank or scale, is an OstroError.
+        """
         with torch.no_grad():
             for parameters, given in zip(self.layers, adapter.layers, strict=True):
                 assert isinstance(parameters, _LayerParameters)
@@ -73,10 +76,10 @@ class _LayerParameters(nn.Module):
     def go_on_with(self, given: LayerAdapter, scale: float, name: str) -> None:
         there = dict(_given(given))
         own = {full.rpartition("_")[0] for full, _ in self.named_parameters()}
-        if set(there) != own:
+        if not set(there) <= own:
             raise OstroError(
-                f"[lora] adapter {name} adapts {', '.join(sorted(there)) or 'nothing'}, and the "
-                f"recipe says {', '.join(sorted(own))}; set lora.attention and lora.experts alike"
+                f"[lora] adapter {name} adapts {', '.join(sorted(there))}, and the recipe only "
+                f"{', '.join(sorted(own))}; set lora.attention and lora.experts"
             )
         for matrix, (a, b, its_scale) in there.items():
             parameter = self.get_parameter(f"{matrix}_a")

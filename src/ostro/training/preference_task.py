@@ -3,6 +3,7 @@
 from ostro.config.recipe import PreferenceOptions, Router
 from ostro.data.batch import Sample
 from ostro.objectives.preference import Answers, preference_loss
+from ostro.training.expert_loads import ExpertLoads
 from ostro.training.reference import Reference, answer_logprobs
 from ostro.training.router_losses import RouterLosses
 from ostro.training.task import Counts, Learner, Part
@@ -17,9 +18,10 @@ class PreferenceTask:
         router: Router,
         options: PreferenceOptions,
         reference: Reference,
+        loads: ExpertLoads | None = None,
     ) -> None:
         self._learner, self._options, self._reference = learner, options, reference
-        self._router = RouterLosses(learner.record, router)
+        self._router = RouterLosses(learner.record, router, loads)
 
     def __call__(self, sample: Sample, whole: Counts) -> Part:
         """Figures, all means over pairs: ``preference``, ``accuracy``, ``margin``, both rewards,

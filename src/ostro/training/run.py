@@ -17,6 +17,7 @@ from ostro.data.loader import Loader
 from ostro.runtime.progress import Advance, Progress
 from ostro.training.checkpoints import Checkpoints, load_tensors, read_state
 from ostro.training.drift import RoutingDrift
+from ostro.training.expert_loads import ExpertLoads
 from ostro.training.failures import Watch, save_batch
 from ostro.training.log import Log, RunLog, SilentLog
 from ostro.training.master_weights import MasterWeights
@@ -46,6 +47,7 @@ class Parts:
     gradients: Gradients
     health: RouterHealth
     drift: RoutingDrift
+    loads: ExpertLoads
     throughput: Throughput
     checkpoints: Checkpoints
     validate: Callable[[], Figures]
@@ -226,6 +228,7 @@ class Run:
             **weights,
             **parts.optimizer.tensors(),
             **parts.drift.tensors(),
+            **parts.loads.tensors(),
             "random.cpu": torch.get_rng_state(),
         }
 

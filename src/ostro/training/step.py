@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from ostro.data.batch import Sample, join
+from ostro.training.expert_loads import ExpertLoads
 from ostro.training.ranks import Ranks
 from ostro.training.router_health import RouterHealth
 from ostro.training.task import Counts, Learner, Task, count
@@ -22,11 +23,13 @@ class Gradients:
         learner: Learner,
         task: Task,
         health: RouterHealth,
+        loads: ExpertLoads,
         ranks: Ranks,
         *,
         micro_batch: int,
     ) -> None:
-        self._learner, self._task, self._health = learner, task, health
+        self._learner, self._task = learner, task
+        self._health, self._loads = health, loads
         self._ranks, self._micro_batch = ranks, micro_batch
 
     def __call__(self, samples: Sequence[Sample]) -> tuple[Figures, Counts]:
@@ -39,7 +42,9 @@ class Gradients:
             loss, figures = call(self._learner, self._task, sample, whole)
             loss.backward()
             self._health.observe()
+            self._loads.observe()
             total.add(figures)
+        self._loads.finish_step()
         return self._ranks.sum(total.numbers()), whole
 
     def _ranks_count(self, samples: Sequence[Sample]) -> Counts:
