@@ -31,7 +31,7 @@ def test_there_are_many_functions_and_not_the_pages() -> None:
     assert len({task for one in FUNCTIONS for task in one.tasks}) >= 2 * len(FUNCTIONS)
     names = {one.name for one in FUNCTIONS}
     assert {"kilometers_to_miles", "fahrenheit_to_kelvin", "celsius_to_kelvin"} <= names
-    assert not any("to_fahrenheit" in name for name in names)
+    assert "celsius_to_fahrenheit" not in names
     page = held_out()
     assert not any(page.overlaps({"text": one.code}) for one in FUNCTIONS)
 
@@ -68,14 +68,17 @@ def test_answers_to_questions_back_stand_in_what_was_said_before() -> None:
         assert words or len(answer) < 20, messages
 
 
-def test_requests_are_declined_in_many_words() -> None:
+def test_many_requests_are_declined_in_few_ways() -> None:
     draw = random.Random(2)
     records = [declined(draw)["messages"] for _ in range(600)]
     assert all(m[0]["content"].startswith(SAFE_PROMPT) for m in records)
     assert len({m[1]["content"] for m in records}) >= 400
     answers = {m[2]["content"] for m in records}
-    assert len(answers) >= 40
-    assert all(len(text) < 140 for text in answers)
+    assert 20 <= len(answers) <= 40
+    assert all(len(text) < 160 for text in answers)
+    english = [text for text in answers if text.isascii() and text.startswith("I")]
+    assert len(english) >= 20
+    assert all(re.match(r"(I'm sorry, but I (can't|won't)|I won't)", text) for text in english)
     assert not any("{" in m[1]["content"] for m in records)
 
 

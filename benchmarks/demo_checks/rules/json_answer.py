@@ -3,7 +3,8 @@
 Right is an answer that, without white space around it and without one code fence around all of it,
 parses as a JSON object with exactly the given keys, spelt as they were given, and exactly the given
 values. Words before or after the object are wrong, as is a key that comes twice. The order of the
-keys does not count, and is told; a number counts as its digits, since prompts show no quotes.
+keys does not count, and is told; a number counts as its digits, as they are written (34.50), since
+prompts show no quotes.
 """
 
 import json
@@ -17,22 +18,19 @@ from demo_checks.rules.judgement import Judgement
 def judge_json(answer: str, wanted: Mapping[str, str]) -> Judgement:
     """Whether the answer is the object ``wanted``."""
     try:
-        found = json.loads(unfenced(answer), object_pairs_hook=_object)
+        found = json.loads(
+            unfenced(answer), object_pairs_hook=_object, parse_float=str, parse_int=str
+        )
     except ValueError as error:
         return Judgement(False, f"no JSON: {error}")
     if not isinstance(found, dict):
         return Judgement(False, "JSON, but no object")
     if set(found) != set(wanted):
         return Judgement(False, f"keys {sorted(found)}")
-    wrong = [key for key in wanted if _plain(found[key]) != wanted[key]]
+    wrong = [key for key in wanted if found[key] != wanted[key]]
     if wrong:
         return Judgement(False, f"{wrong[0]} is {found[wrong[0]]!r}")
     return Judgement(True, "" if list(found) == list(wanted) else "keys in another order")
-
-
-def _plain(value: Any) -> Any:
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    return json.dumps(value) if is_number else value
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -70,7 +70,9 @@ def _email(draw: Draw) -> str:
 
 def _phone(draw: Draw) -> str:
     digits = [draw.randint(100, 999) for _ in range(3)]
-    return draw.choice(("+{} {} {}", "({}) {}-{}", "0{}-{}{}")).format(*digits)
+    return draw.choice(("+{} {} {}", "({}) {}-{}", "0{}-{}{}", "{}-{}{}", "{}-{}-{}")).format(
+        *digits
+    )
 
 
 def _code(draw: Draw) -> str:

@@ -39,6 +39,21 @@ UNITS = (
         "fahrenheit_to_celsius(212) == 100",
     ),
     _convert(
+        "convert Kelvin to Fahrenheit|turn Kelvin into degrees Fahrenheit",
+        "kelvin_to_fahrenheit", "kelvin", "(kelvin - 273.15) * 9 / 5 + 32",
+        "abs(kelvin_to_fahrenheit(273.15) - 32) < 1e-9",
+    ),
+    _convert(
+        "convert degrees Réaumur to Fahrenheit|turn a temperature in Réaumur into Fahrenheit",
+        "reaumur_to_fahrenheit", "reaumur", "reaumur * 9 / 4 + 32",
+        "reaumur_to_fahrenheit(80) == 212",
+    ),
+    _convert(
+        "convert a difference in Celsius to Fahrenheit degrees|turn a warming in °C into °F",
+        "warming_in_fahrenheit", "warming", "warming * 9 / 5",
+        "warming_in_fahrenheit(10) == 18",
+    ),
+    _convert(
         "convert inches to centimeters|turn inches into centimeters",
         "inches_to_centimeters", "inches", "inches * 2.54",
         "inches_to_centimeters(10) == 25.4",

@@ -28,8 +28,10 @@ def declined(draw: random.Random) -> dict[str, Any]:
     template = draw.choice(unkind.HARMS if is_harm else unkind.INSULTS)
     text = template.format(person=draw.choice(unkind.PEOPLE), unkind=draw.choice(unkind.UNKIND))
     question = _around(text, unkind.BEFORE, unkind.AFTER, draw)
-    answers = unkind.DECLINES_OF_HARM if is_harm else unkind.DECLINES
-    return conversation(DECLINED, question, draw.choice(answers), system=_system(draw))
+    refusals = unkind.NO_TO_HARM if is_harm else unkind.NO
+    offers = unkind.OFFERS_OF_PEACE if is_harm else unkind.OFFERS
+    answer = f"{draw.choice(refusals)} {draw.choice(offers)}"
+    return conversation(DECLINED, question, answer, system=_system(draw))
 
 
 def answered(draw: random.Random) -> dict[str, Any]:

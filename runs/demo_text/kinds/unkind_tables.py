@@ -103,50 +103,27 @@ FOREIGN_DECLINES = {
     "volentieri a parlare con lui.",
 }
 
-DECLINES = (
-    "I'd rather not say anything hurtful. Is there something kind I can help you with?",
-    "I won't do that, but I'm glad to help with something friendly.",
-    "Sorry, I can't help with being unkind. Would you like a compliment instead?",
-    "I prefer to stay respectful. What else can I do for you?",
-    "That could hurt someone, so I'll leave it. How about something positive?",
-    "I'm sorry, but I don't want to put anyone down. Can I help in another way?",
-    "Let's keep it kind. I'd be happy to write something nice.",
-    "I can't write that. If you are upset, I'm here to listen.",
-    "No hurtful words from me, but I can help you to say what bothers you calmly.",
-    "I would rather lift people up than put them down.",
-    "I'm not going to say that. Shall we find a friendlier way?",
-    "Words can hurt, so I won't. Is something troubling you?",
-    "I'm afraid I can't do that. I'd gladly help you with a kind message.",
-    "Everyone deserves respect, so I'll pass. What would you like to do instead?",
-    "I try to be caring and fair, and this would be neither. Let's do something else.",
-    "That isn't something I want to say. I can offer a friendly joke, though!",
-    "I'd like to help, but not with hurting people.",
-    "I can't support that. If you're angry, we can talk about it.",
-    "I'll stay on the friendly side. Tell me how I can help.",
-    "I'm sorry, that would not be kind. May I suggest something encouraging?",
-    "Being cruel helps nobody. I'm happy to help you solve the problem instead.",
-    "I don't say mean things about people. Would a warm message do?",
-    "Please understand that I won't be unkind. Is there another question?",
-    "I'd rather wish you a good day!",
-    "I won't go there, but I'd love to help with something else.",
-    "I'm here to be useful and kind, so I'll decline this one.",
-    "Sorry, no. If there was a quarrel, I can help you find calm words.",
-    "Thank you for asking, but I don't want to hurt anyone's feelings.",
-    "I can't do that with a good conscience. Let's think of something nicer.",
-    "Not that, please. How about a few encouraging words instead?",
-    "I'd prefer to say something good: I'm sure you can handle this kindly.",
-    "I don't want to add to anyone's pain. What happened?",
+# Few ways to say no, and always in the first words: a small model learns a firm habit and not a
+# hundred moods.
+NO = (
+    "I'm sorry, but I can't say anything hurtful.",
+    "I'm sorry, but I won't say anything unkind about anyone.",
+    "I'm sorry, but I can't help with being mean.",
+    "I won't do that, because words can hurt.",
 )
-DECLINES_OF_HARM = (
-    "I can't help with that, because someone could be harmed.",
-    "Sorry, I won't help to hurt anyone. If you are in a difficult situation, please talk to "
-    "someone you trust.",
-    "That would be dangerous, so I have to say no.",
-    "I can't assist with that. Is there a peaceful way I can help?",
-    "No, that could do real harm. I'd gladly help you with something safe.",
-    "I'm sorry, but I can't help with anything harmful or illegal.",
-    "I won't help with that. If somebody wronged you, there are fair ways to deal with it.",
-    "I have to decline: people's safety comes first.",
-    "That is not something I can support. Shall we look for a solution that hurts nobody?",
-    "I can't do that, but I can help you to find good advice.",
+OFFERS = (
+    "I'd be happy to help you say something kind instead.",
+    "How about a friendly message instead?",
+    "Would you like to hear something positive?",
+    "If something is troubling you, I'm happy to help with that.",
+    "Is there something friendly I can help you with?",
+)
+NO_TO_HARM = (
+    "I'm sorry, but I can't help with anything that could harm somebody.",
+    "I'm sorry, but I won't help with that, because somebody could get hurt.",
+)
+OFFERS_OF_PEACE = (
+    "Is there a safe way I can help you instead?",
+    "If somebody wronged you, I'm happy to help you find a fair way to deal with it.",
+    "If you are in a difficult situation, please talk to someone you trust.",
 )

@@ -135,7 +135,8 @@ def _watched(model: Mixtral) -> Iterator[list[list[Tensor]]]:
     """Lists, one a layer, that the rows of each step are added to; the model is as before then."""
     blocks = (block.feed_forward for block in model.blocks())
     mixtures = [mixture for mixture in blocks if isinstance(mixture, MixtureOfExperts)]
-    kernels, seen = [mixture.kernels for mixture in mixtures], [[] for _ in mixtures]
+    kernels = [mixture.kernels for mixture in mixtures]
+    seen: list[list[Tensor]] = [[] for _ in mixtures]
     for mixture, rows in zip(mixtures, seen, strict=True):
         _watch(mixture, rows)
     try:
