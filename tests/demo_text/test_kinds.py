@@ -13,6 +13,7 @@ from demo_text.kinds.function_entry import Function
 from demo_text.kinds.guard_rail import answered, declined
 from demo_text.kinds.mixture import kinds_records
 from demo_text.kinds.topics import Topic
+from demo_text.kinds.unkind_tables import FOREIGN
 from ostro.text.safe_prompt import SAFE_PROMPT
 
 
@@ -76,9 +77,8 @@ def test_many_requests_are_declined_in_few_ways() -> None:
     answers = {m[2]["content"] for m in records}
     assert 20 <= len(answers) <= 40
     assert all(len(text) < 160 for text in answers)
-    english = [text for text in answers if text.isascii() and text.startswith("I")]
-    assert len(english) >= 20
-    assert all(re.match(r"(I'm sorry, but I (can't|won't)|I won't)", text) for text in english)
+    firm = [text for text in answers if re.match(r"(I'm sorry, but I (can't|won't)|I won't)", text)]
+    assert len(answers) - len(firm) <= len(FOREIGN)
     assert not any("{" in m[1]["content"] for m in records)
 
 
