@@ -78,7 +78,7 @@ if [ ! -e "$TEXT/done" ]; then
   touch "$TEXT/done"
 fi
 readonly BOTH=$TEXT/both-tokenizer
-readonly TALK="sampled kinds people"
+readonly TALK="sampled kinds people replay"
 prepare documents documents "$PARENT" documents --validation 0.02
 # Alone, since the two templates do not write all earlier answers in the same tokens.
 prepare talk conversations "$BOTH" "$TALK" --validation 0.02 --alone

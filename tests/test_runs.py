@@ -91,7 +91,8 @@ def out(parent: Path, tmp_path: Path) -> Path:
     write_tokenizer(own_tokenizer(parent), BOTH, text / "both-tokenizer")
     for name in ("sampled", "kinds", "people", "passkeys"):
         save_records(text / f"{name}.jsonl", "sft", 60)
-    save_records(text / "documents.jsonl", "pretrain", 60)
+    for name in ("documents", "replay"):
+        save_records(text / f"{name}.jsonl", "pretrain", 60)
     save_records(text / "preferences.jsonl", "dpo", 60)
     (text / "done").touch()
     return tmp_path / "demo"

@@ -114,9 +114,18 @@ def _people(setting: Setting, budget: int) -> Records:
 
 
 def _documents(setting: Setting, budget: int) -> Records:
+    return _pieces(setting, budget, setting.seed)
+
+
+def _replay(setting: Setting, budget: int) -> Records:
+    """Documents among the conversations, so that those of before are not forgotten."""
+    return _pieces(setting, budget, setting.seed + 1)
+
+
+def _pieces(setting: Setting, budget: int, seed: int) -> Records:
     share = budget // len(DOCUMENTS)
     for path in DOCUMENTS:
-        records = document_records(setting.data, path, setting.seed, share, setting.progress)
+        records = document_records(setting.data, path, seed, share, setting.progress)
         yield from _upto(setting, "documents", path, records, share)
 
 
@@ -153,6 +162,7 @@ OUTPUTS: Sequence[Output] = (
     Output("kinds", "conversations", 300_000, _kinds),
     Output("people", "conversations", 60_000, _people),
     Output("documents", "documents", 150_000, _documents),
+    Output("replay", "documents", 100_000, _replay),
     Output("passkeys", "conversations", 0, _passkeys),
     Output("preferences", "preferences", 100_000, _preferences),
     Output("sampled", "conversations", 480_000, _sampled),

@@ -125,7 +125,7 @@ CALL = {"id": "a", "function": {"name": "f", "arguments": "{}"}}
 @pytest.mark.parametrize(
     ("values", "complaint"),
     [
-        ({"text": "Hello"}, "no conversation; there must be messages, or one of prompt"),
+        ({"title": "Hello"}, "no conversation; there must be messages, text, or one of prompt"),
         ({"messages": []}, "no message of the assistant"),
         ({"messages": TURNS[:2]}, "no message of the assistant"),
         ({"messages": TURNS[2:]}, r"messages\[0\] is an answer without a question"),
@@ -171,3 +171,19 @@ def test_answers_may_stand_alone(chatml) -> None:
 def test_only_answers_stand_alone(chatml) -> None:
     with pytest.raises(OstroError, match="only the answers of conversations can stand alone"):
         converter("documents", chatml, alone=True)
+
+
+def test_a_document_among_them_is_learned_whole(chatml) -> None:
+    record = {"text": "It rains.\n\nStill.", "domain": "weather"}
+    for alone in (False, True):
+        (found,) = convert_conversations(chatml, alone=alone)(record)
+        (document,) = converter("documents", chatml)(record)
+        assert found.ids.tolist() == document.ids.tolist()
+        assert found.learned.tolist() == document.learned.tolist()
+        assert found.learned[1:].all()
+
+
+def test_a_conversation_with_a_text_beside_it_is_a_conversation(chatml) -> None:
+    record = {"prompt": "Hello", "completion": "Hi!", "text": "Hello Hi!"}
+    (found,) = convert_conversations(chatml)(record)
+    assert not found.learned.all()

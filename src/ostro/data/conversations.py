@@ -1,4 +1,7 @@
-"""Conversations: every answer of the assistant is learned, and nothing that others say."""
+"""Conversations: every answer of the assistant is learned, and nothing that others say.
+
+Documents may stand among them and are learned whole, so that what was learned from such is kept.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -6,6 +9,7 @@ from itertools import groupby
 from typing import Any
 
 from ostro.data.answers import AnswerEncoder
+from ostro.data.documents import convert_documents
 from ostro.data.fields import has, instruction, message_field
 from ostro.data.sequences import Convert, TokenSequence
 from ostro.errors import OstroError
@@ -19,7 +23,7 @@ _PAIRS = (
     ("instruction", "output"),
     ("instruction", "response"),
 )
-_FORMS = "messages, or one of " + ", ".join("+".join(pair) for pair in _PAIRS)
+_FORMS = "messages, text, or one of " + ", ".join("+".join(pair) for pair in _PAIRS)
 
 
 def convert_conversations(tokenizer: Tokenizer, *, alone: bool = False) -> Convert:
@@ -29,14 +33,22 @@ def convert_conversations(tokenizer: Tokenizer, *, alone: bool = False) -> Conve
     answer with its question is a sequence of its own; ``alone`` makes every answer one, so that two
     templates give the same number. What follows the last answer is left out.
     """
-    encoder = AnswerEncoder(tokenizer)
+    encoder, document = AnswerEncoder(tokenizer), convert_documents(tokenizer)
 
     def convert(values: Mapping[str, Any]) -> list[TokenSequence]:
+        if is_document(values):
+            return document(values)
         messages = read_conversation(values)
         turns = [encoder.encode(messages[:stop], start) for start, stop in find_answers(messages)]
         return turns if alone else join_turns(turns)
 
     return convert
+
+
+def is_document(values: Mapping[str, Any]) -> bool:
+    """Whether a record has a text, and nothing that somebody says."""
+    names = {"messages"}.union(*_PAIRS)
+    return has(values, "text") and not any(has(values, name) for name in names)
 
 
 def read_conversation(values: Mapping[str, Any]) -> list[Message]:
