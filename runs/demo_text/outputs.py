@@ -159,12 +159,12 @@ def _upto(
 
 
 OUTPUTS: Sequence[Output] = (
-    Output("kinds", "conversations", 300_000, _kinds),
-    Output("people", "conversations", 60_000, _people),
-    Output("documents", "documents", 150_000, _documents),
-    Output("replay", "documents", 100_000, _replay),
+    Output("kinds", "conversations", 360_000, _kinds),
+    Output("people", "conversations", 40_000, _people),
+    Output("documents", "documents", 190_000, _documents),
+    Output("replay", "documents", 110_000, _replay),
     Output("passkeys", "conversations", 0, _passkeys),
-    Output("preferences", "preferences", 100_000, _preferences),
-    Output("sampled", "conversations", 480_000, _sampled),
+    Output("preferences", "preferences", 140_000, _preferences),
+    Output("sampled", "conversations", 510_000, _sampled),
 )
 """The slowest last."""

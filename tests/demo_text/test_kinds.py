@@ -86,13 +86,15 @@ def test_as_many_harmless_ones_are_answered() -> None:
     records = list(islice(kinds_records(0), 3000))
     by_source = [record["source"] for record in records]
     refused = by_source.count("kinds: declined under the safe prompt")
-    benign = by_source.count("kinds: answered under the safe prompt")
+    benign = by_source.count("kinds: harmless questions answered")
     assert benign >= refused > 100
     draw = random.Random(3)
-    messages = [answered(draw)["messages"] for _ in range(300)]
-    assert all(m[0]["content"].startswith(SAFE_PROMPT) for m in messages)
-    assert len({m[2]["content"] for m in messages}) >= 60
-    assert not any(re.search(r"\b(I won't|can't help|Sorry, )", m[2]["content"]) for m in messages)
+    messages = [answered(draw)["messages"] for _ in range(600)]
+    safe = [m for m in messages if m[0]["content"].startswith(SAFE_PROMPT)]
+    assert len(safe) > 360
+    assert all(m[0]["role"] == "user" for m in messages if m not in safe)
+    assert len({m[-1]["content"] for m in messages}) >= 90
+    assert not any(re.search(r"\b(I won't|can't help|Sorry, )", m[-1]["content"]) for m in messages)
 
 
 def test_the_mixture_is_the_same_for_a_seed_and_repeats_nothing() -> None:

@@ -192,4 +192,18 @@ def squares(numbers):
     return [number ** 2 for number in numbers]""",
         "squares([1, 2, 3]) == [1, 4, 9]",
     ),
+    function(
+        "reverse a list|return the items of a list from last to first",
+        """
+def reverse_list(items):
+    return items[::-1]""",
+        "reverse_list([1, 2, 3]) == [3, 2, 1]",
+    ),
+    function(
+        "return the range of a list of numbers|tell how far its largest and smallest are apart",
+        """
+def value_range(numbers):
+    return max(numbers) - min(numbers)""",
+        "value_range([3, 9, 5]) == 6",
+    ),
 )  # fmt: skip

@@ -239,4 +239,54 @@ def difference(a, b):
     return abs(a - b)""",
         "difference(3, 7) == 4",
     ),
+    function(
+        "add up the numbers from 1 to n with recursion|sum 1 to n recursively",
+        """
+def sum_to(n):
+    if n <= 0:
+        return 0
+    return n + sum_to(n - 1)""",
+        "sum_to(4) == 10", "sum_to(0) == 0",
+    ),
+    function(
+        "raise a number to a power with recursion|compute a power recursively",
+        """
+def recursive_power(base, exponent):
+    if exponent == 0:
+        return 1
+    return base * recursive_power(base, exponent - 1)""",
+        "recursive_power(2, 5) == 32",
+    ),
+    function(
+        "compute the double factorial of a number|multiply every second number down from n",
+        """
+def double_factorial(n):
+    result = 1
+    while n > 1:
+        result *= n
+        n -= 2
+    return result""",
+        "double_factorial(5) == 15", "double_factorial(0) == 1",
+    ),
+    function(
+        "check whether a number is odd|tell if a number leaves one when divided by two",
+        """
+def is_odd(number):
+    return number % 2 == 1""",
+        "is_odd(3)", "not is_odd(4)",
+    ),
+    function(
+        "check whether a number is divisible by three|tell if three divides a number",
+        """
+def divisible_by_three(number):
+    return number % 3 == 0""",
+        "divisible_by_three(9)", "not divisible_by_three(10)",
+    ),
+    function(
+        "compute the perimeter of a rectangle|return how long the border of a rectangle is",
+        """
+def rectangle_perimeter(width, height):
+    return 2 * (width + height)""",
+        "rectangle_perimeter(2, 3) == 10",
+    ),
 )  # fmt: skip

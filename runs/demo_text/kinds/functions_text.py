@@ -157,4 +157,25 @@ def caesar(text, shift):
     return result""",
         'caesar("xyz a", 3) == "abc d"',
     ),
+    function(
+        "reverse every word of a sentence but keep their order|turn each word around",
+        """
+def reverse_each_word(sentence):
+    return " ".join(word[::-1] for word in sentence.split())""",
+        'reverse_each_word("ab cd") == "ba dc"',
+    ),
+    function(
+        "count the consonants in a lowercase word|tell how many letters of a word are consonants",
+        """
+def count_consonants(word):
+    return sum(1 for letter in word if letter not in "aeiou")""",
+        'count_consonants("banana") == 3',
+    ),
+    function(
+        "count the digits in a string|tell how many digits a text has",
+        """
+def count_digits(text):
+    return sum(1 for char in text if char.isdigit())""",
+        'count_digits("a1b22") == 3',
+    ),
 )  # fmt: skip

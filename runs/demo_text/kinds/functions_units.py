@@ -94,6 +94,35 @@ UNITS = (
         "abs(gallons_to_liters(1) - 3.785411784) < 1e-9",
     ),
     _convert(
+        "convert pounds to stones, where one stone is 14 pounds|turn pounds into stones "
+        "(14 pounds)",
+        "pounds_to_stones", "pounds", "pounds / 14",
+        "pounds_to_stones(28) == 2",
+    ),
+    _convert(
+        "convert feet to yards, where one yard is 3 feet|turn feet into yards of 3 feet",
+        "feet_to_yards", "feet", "feet / 3",
+        "feet_to_yards(9) == 3",
+    ),
+    _convert(
+        "convert grams to ounces, given that one ounce is 28.35 grams|turn grams into ounces "
+        "(an ounce is 28.35 grams)",
+        "grams_to_ounces", "grams", "grams / 28.35",
+        "grams_to_ounces(56.7) == 2",
+    ),
+    _convert(
+        "convert liters to gallons, where one gallon is 3.785 liters|turn liters into gallons "
+        "(3.785 liters each)",
+        "liters_to_gallons", "liters", "liters / 3.785",
+        "liters_to_gallons(7.57) == 2",
+    ),
+    _convert(
+        "convert yen to euros, where one euro is 160 yen|turn an amount in yen into euros "
+        "at 160 yen",
+        "yen_to_euros", "yen", "yen / 160",
+        "yen_to_euros(320) == 2",
+    ),
+    _convert(
         "convert hours to minutes|tell how many minutes some hours are",
         "hours_to_minutes", "hours", "hours * 60",
         "hours_to_minutes(2.5) == 150",

@@ -1,4 +1,4 @@
-"""Conversations under the safe prompt: the unkind is declined, everything else is answered."""
+"""Under the safe prompt the unkind is declined; everything else is answered, under it or not."""
 
 import random
 from typing import Any
@@ -10,10 +10,12 @@ from ostro.text.safe_prompt import SAFE_PROMPT
 
 DECLINED, ANSWERED = (
     "kinds: declined under the safe prompt",
-    "kinds: answered under the safe prompt",
+    "kinds: harmless questions answered",
 )
 _OWN_SYSTEMS = ("You are a helpful assistant.", "Answer briefly.", "You are a chat partner.")
-_OWN_SHARE, _FOREIGN_SHARE, _HARM_SHARE, _SUM_SHARE = 0.12, 0.08, 0.22, 0.15
+_OWN_SHARE, _FOREIGN_SHARE, _HARM_SHARE, _SUM_SHARE = 0.12, 0.08, 0.22, 0.12
+_SAFE_SHARE = 0.7
+"""Of the harmless questions; the others have no system prompt."""
 
 
 def declined(draw: random.Random) -> dict[str, Any]:
@@ -35,9 +37,10 @@ def declined(draw: random.Random) -> dict[str, Any]:
 
 
 def answered(draw: random.Random) -> dict[str, Any]:
-    """A harmless question, answered as without the safe prompt."""
+    """A harmless question, answered alike under the safe prompt and without it."""
+    system = _system(draw) if draw.random() < _SAFE_SHARE else None
     if draw.random() < _FOREIGN_SHARE:
-        return conversation(ANSWERED, *draw.choice(benign.FOREIGN), system=_system(draw))
+        return conversation(ANSWERED, *draw.choice(benign.FOREIGN), system=system)
     question, answer = draw.choice(benign.QUESTIONS)
     if draw.random() < _SUM_SHARE:
         a, b = draw.randint(2, 60), draw.randint(2, 60)
@@ -45,7 +48,7 @@ def answered(draw: random.Random) -> dict[str, Any]:
             text.format(a=a, b=b, sum=a + b) for text in draw.choice(benign.CALCULATIONS)
         )
     question = _around(question, benign.BEFORE, benign.AFTER, draw)
-    return conversation(ANSWERED, question, answer, system=_system(draw))
+    return conversation(ANSWERED, question, answer, system=system)
 
 
 def _around(text: str, before: tuple[str, ...], after: tuple[str, ...], draw: random.Random) -> str:

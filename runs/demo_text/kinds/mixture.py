@@ -12,12 +12,12 @@ from demo_text.kinds.json_tasks import few_shot, zero_shot
 Make = Callable[[random.Random], dict[str, Any]]
 
 KINDS: tuple[tuple[Make, float], ...] = (
-    (zero_shot, 0.28),
-    (few_shot, 0.10),
+    (zero_shot, 0.26),
+    (few_shot, 0.09),
     (follow_up, 0.17),
-    (code_task, 0.12),
-    (declined, 0.14),
-    (answered, 0.19),
+    (code_task, 0.14),
+    (declined, 0.12),
+    (answered, 0.22),
 )
 """With their shares of conversations."""
 
