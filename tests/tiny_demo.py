@@ -78,6 +78,7 @@ def write_data(folder: Path) -> Path:
         {"instruction": f"Say {n}.", "chosen": f"{n}, as asked.", "rejected": "No."}
         for n in range(4)
     ]
+    pairs.append({"instruction": "Say nothing.", "chosen": "", "rejected": "No."})
     before = "\n\nHuman: Hello\n\nAssistant:"
     chats = [
         {"chosen": f"{before} Good day {n}", "rejected": f"{before} Go away {n}"} for n in range(3)

@@ -4,8 +4,9 @@
 choices). log p(answer | question) is summed over the answer's tokens and its end, in the model's
 own chat template; a pair is right if the chosen answer's is higher. The sum is what DPO's loss
 compares and what the goal is about; the mean per token, which does not prefer short answers, is
-told beside it. Pairs beyond the context are left out. Both models read the same pairs: the
-difference of their accuracies is paired, and McNemar's exact test stands beside it.
+told beside it. Pairs beyond the context, or with an empty answer, are left out. Both models read
+the same pairs: the difference of their accuracies is paired, and McNemar's exact test stands beside
+it.
 """
 
 from collections.abc import Sequence
@@ -16,7 +17,8 @@ from demo_checks.pairing import is_above, mcnemar, mean_difference, told
 from demo_checks.setup import MODEL, PARENT, Setup
 from demo_checks.verdict import Verdict
 from ostro.data.preferences import convert_preferences
-from ostro.data.sequences import TokenSequence
+from ostro.data.sequences import Convert, TokenSequence
+from ostro.errors import OstroError
 from ostro.evaluation.benchmark_data import spread_sample
 from ostro.evaluation.content_name import content_name
 from ostro.evaluation.likelihood import Continuation, likelihoods
@@ -80,7 +82,7 @@ def _read(setup: Setup, file: str) -> list[Pair]:
 
 
 def _scored(setup: Setup, subject: Subject, pairs: Sequence[Pair]) -> dict[str, list[float]]:
-    """Log-probabilities and sizes by unit; an empty list for a pair that is too long."""
+    """Log-probabilities and sizes by unit; those of pairs that are left out are missing."""
     with setup.results.open(subject.key, "demo-preferences", {"end": True}) as units:
         missing = [pair for pair in pairs if pair.unit not in units]
         for start in range(0, len(missing), _AT_ONCE):
@@ -92,13 +94,21 @@ def _scored(setup: Setup, subject: Subject, pairs: Sequence[Pair]) -> dict[str, 
 
 def _score(setup: Setup, subject: Subject, pairs: Sequence[Pair]) -> list[list[float]]:
     convert = convert_preferences(subject.llm.tokenizer)
-    sides = [[_continuation(side) for side in convert(pair.values)] for pair in pairs]
-    fits = [all(len(s.token_ids) < subject.context for s in pair) for pair in sides]
+    sides = [_sides(convert, pair) for pair in pairs]
+    fits = [bool(pair) and all(len(s.token_ids) < subject.context for s in pair) for pair in sides]
     asked = [side for pair, fit in zip(sides, fits, strict=True) if fit for side in pair]
     label = f"pairs of {subject.name}"
     found = dict(likelihoods(subject.llm, asked, setup.progress, label))
     values = iter([found[number].logprob, asked[number].scored] for number in range(len(asked)))
     return [[*next(values), *next(values)] if fit else [] for fit in fits]
+
+
+def _sides(convert: Convert, pair: Pair) -> list[Continuation]:
+    """The chosen and the rejected answer; nothing where one of them is empty."""
+    try:
+        return [_continuation(side) for side in convert(pair.values)]
+    except OstroError:
+        return []
 
 
 def _continuation(sequence: TokenSequence) -> Continuation:

@@ -134,6 +134,11 @@ def test_preferences_of_copies_are_the_parents(setup) -> None:
     assert verdict.passed is False
 
 
+def test_a_pair_with_an_empty_answer_is_left_out(setup) -> None:
+    found = check_preferences(replace(setup, limit=None)).found
+    assert (found["pairs"], found["left out"]) == (7, 1)
+
+
 def test_a_pair_is_right_by_sum_or_by_token() -> None:
     assert not is_right([-10.0, 10, -6.0, 3], "sum")
     assert is_right([-10.0, 10, -6.0, 3], "per token")

@@ -11,8 +11,8 @@ from ostro.data.preferences import Preference, read_preference
 from ostro.errors import OstroError
 from ostro.runtime.progress import Progress
 
-LONGEST = 400
-"""Tokens of both conversations together."""
+LONGEST = 240
+"""Tokens of both conversations together: short ones, since how many there are is what counts."""
 FILES: tuple[tuple[str, float], ...] = (
     ("preference/hh_harmless_base_test.jsonl.gz", 0.5),
     ("preference/oasst_en_ranked_pairs.jsonl.gz", 0.18),
