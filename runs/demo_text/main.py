@@ -47,7 +47,7 @@ def read_arguments(words: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--only", nargs="+", choices=names, default=names, help="files to write")
     parser.add_argument("--passkeys", type=int, default=32, help="how many keys are hidden")
     parser.add_argument("--shortest", type=int, default=300, help="tokens of the shortest text")
-    parser.add_argument("--longest", type=int, default=7500, help="tokens of the longest text")
+    parser.add_argument("--longest", type=int, default=7900, help="tokens of the longest text")
     parser.add_argument("--temperature", type=float, default=1.0, help="of the answers")
     parser.add_argument("--threads", type=int, default=None)
     parser.add_argument("--together", type=int, default=48, help="answers that are sampled at once")
