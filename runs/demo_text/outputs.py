@@ -14,7 +14,7 @@ from demo_text.human.people import LONGEST as LONGEST_CONVERSATION
 from demo_text.human.people import PARTS, people_records
 from demo_text.human.preferences import FILES as PREFERENCES
 from demo_text.human.preferences import LONGEST as LONGEST_PAIR
-from demo_text.human.preferences import preference_records
+from demo_text.human.preferences import evaluated_questions, preference_records
 from demo_text.kinds.mixture import kinds_records
 from demo_text.sampled.parts import Work, sampled_records
 from demo_text.sampled.questions import Questions
@@ -130,8 +130,10 @@ def _pieces(setting: Setting, budget: int, seed: int) -> Records:
 
 
 def _preferences(setting: Setting, budget: int) -> Records:
+    data, seed, progress = setting.data, setting.seed, setting.progress
+    evaluated = evaluated_questions(data, progress)
     for path, share in PREFERENCES:
-        records = preference_records(setting.data, path, setting.seed, setting.progress)
+        records = preference_records(data, path, seed, evaluated, progress)
         yield from _upto(
             setting, "preferences", path, records, round(share * budget), longest=LONGEST_PAIR
         )

@@ -18,7 +18,7 @@ from demo_text.human.passkeys import (
 )
 from demo_text.human.people import PARTS, arithmetic, chat, people_records, shell
 from demo_text.human.preferences import FILES as PREFERENCES
-from demo_text.human.preferences import preference_records
+from demo_text.human.preferences import evaluated_questions, preference_records
 from demo_text.sampled.questions import POOLS
 from demo_text_data import FORBIDDEN, save_data
 from ostro.errors import OstroError
@@ -100,7 +100,8 @@ def test_documents_keep_their_domain(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("path", [path for path, _ in PREFERENCES])
 def test_preferences_have_one_form(path: str, tmp_path: Path) -> None:
-    records = list(preference_records(save_data(tmp_path), path, 0, SILENT))
+    data = save_data(tmp_path)
+    records = list(preference_records(data, path, 0, evaluated_questions(data, SILENT), SILENT))
     asked = {record["messages"][0]["content"] for record in records}
     assert not asked & {"Is river 3 deep?", "Sort 5 rivers."}
     assert len(records) == (29 if "hh_" in path or "pandalm" in path else 30)

@@ -7,6 +7,7 @@ import torch
 
 from ostro.config import Geometry
 from ostro.config.recipe import Router
+from ostro.errors import OstroError
 from ostro.model import LayerRouting, RouterRecord
 from ostro.training.expert_loads import ExpertLoads
 from ostro.training.initial_weights import new_model
@@ -103,5 +104,5 @@ def test_a_run_that_goes_on_remembers(tmp_path: Path) -> None:
 @pytest.mark.parametrize("memory", ["1.0", "-0.1"])
 def test_a_memory_without_end_is_refused(memory: str, tmp_path: Path) -> None:
     places = save_data(tmp_path, "pretrain")
-    with pytest.raises(Exception, match=r"\[router\] memory must be at least 0 and below 1"):
+    with pytest.raises(OstroError, match=r"\[router\] memory must be at least 0 and below 1"):
         tiny_run(tmp_path, changes=[f"router.memory={memory}"], places=places)

@@ -1,7 +1,7 @@
 """Pairs of answers of which people, or a rule, chose one."""
 
 import random
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -22,15 +22,23 @@ FILES: tuple[tuple[str, float], ...] = (
 """With their shares of the tokens. Other files of the folder are for evaluation alone."""
 
 
+Question = tuple[str, ...]
+"""The words of a conversation's first message."""
+
+
+def evaluated_questions(data: Path, progress: Progress) -> frozenset[Question]:
+    """How the conversations of the evaluation's pairs begin."""
+    return frozenset(map(_first_question, _pairs(evaluated_preferences(data, progress))))
+
+
 def preference_records(
-    data: Path, path: str, seed: int, progress: Progress
+    data: Path, path: str, seed: int, evaluated: Collection[Question], progress: Progress
 ) -> Iterator[dict[str, Any]]:
     """A file's pairs in one form, in an order that ``seed`` draws.
 
-    Left out are pairs that can't be used, and those that begin as one of the evaluation does:
-    hh-rlhf's conversations share their first questions.
+    Left out are pairs that can't be used, and those that begin as one of the evaluation does
+    (``evaluated``): hh-rlhf's conversations share their first questions.
     """
-    evaluated = {_first_question(pair) for pair in _pairs(evaluated_preferences(data, progress))}
     rows = list(open_source(data, path, progress))
     random.Random(f"{seed}/{path}").shuffle(rows)
     for pair in _pairs(rows):
@@ -54,5 +62,5 @@ def _pairs(rows: Iterable[dict[str, Any]]) -> Iterator[Preference]:
             continue
 
 
-def _first_question(pair: Preference) -> tuple[str, ...]:
+def _first_question(pair: Preference) -> Question:
     return tuple(words_of(next((m.content for m in pair.question if m.role == "user"), "")))

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+import torch
 from torch import Tensor
 
 from ostro.kernels.router import RowRules, choose, router_logits
@@ -35,6 +36,15 @@ class RouterRecord:
     def layers(self) -> Sequence[LayerRouting]:
         """The mixtures, in order; none in a dense model."""
         return [self._layers[index] for index in sorted(self._layers)]
+
+    def counts(self) -> Tensor:
+        """How often each expert was chosen, ``[L, E]`` in int64; there must be mixtures."""
+        return torch.stack(
+            [
+                layer.experts_TK.flatten().bincount(minlength=layer.logits_TE.shape[1])
+                for layer in self.layers
+            ]
+        )
 
     def start(self) -> None:
         """Forget the last step."""

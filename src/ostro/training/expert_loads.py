@@ -31,16 +31,18 @@ class ExpertLoads:
 
     def counts(self) -> Tensor:
         """``[L, E]``: of the micro-batch that the record holds, and of what came before it."""
-        own_LE = _counted(self._record)
+        own_LE = self._record.counts()
         return own_LE + self._before_LE + self._step_LE if self._memory else own_LE
 
     def observe(self) -> None:
         """The record's micro-batch belongs to the step."""
         if self._memory and self._record.layers:
-            self._step_LE += _counted(self._record)
+            self._step_LE += self._record.counts()
 
     def finish_step(self) -> None:
         """All micro-batches of all ranks were observed."""
+        if not self._memory:
+            return  # Nothing was counted, and ranks need not wait for each other.
         self._before_LE *= self._memory
         self._before_LE += self._ranks.sum_tensor(self._step_LE)
         self._step_LE.zero_()
@@ -48,12 +50,3 @@ class ExpertLoads:
     def tensors(self) -> dict[str, Tensor]:
         """What a checkpoint keeps, to be filled in place when a run goes on."""
         return {"loads.counts": self._before_LE} if self._memory else {}
-
-
-def _counted(record: RouterRecord) -> Tensor:
-    return torch.stack(
-        [
-            layer.experts_TK.flatten().bincount(minlength=layer.logits_TE.shape[1]).double()
-            for layer in record.layers
-        ]
-    )

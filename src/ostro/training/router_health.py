@@ -32,10 +32,7 @@ class RouterHealth:
         layers = self._record.layers
         if not layers:
             return
-        experts = layers[0].logits_TE.shape[1]
-        counts_LE = torch.stack(
-            [layer.experts_TK.flatten().bincount(minlength=experts) for layer in layers]
-        )
+        counts_LE = self._record.counts()
         entropy_L = torch.stack([_entropy(layer.logits_TE) for layer in layers])
         self._counts_LE = counts_LE if self._counts_LE is None else self._counts_LE + counts_LE
         self._entropy_L = entropy_L if self._entropy_L is None else self._entropy_L + entropy_L
