@@ -1,8 +1,11 @@
 """The grouped mixture against the twin, forward and backward."""
 
+import math
+
 import pytest
 import torch
 
+from ostro.kernels import grouped_experts
 from ostro.kernels.experts import mix_experts
 from ostro.kernels.grouped_experts import mix_experts_grouped, sort_by_expert
 from ostro.kernels.router import route
@@ -74,3 +77,30 @@ def test_sorting_brings_every_pair_to_its_expert_and_back() -> None:
     assert torch.equal(order[back], torch.arange(T * K))
     assert ends.tolist() == [int((pairs <= expert).sum()) for expert in range(E)]
     assert ends.dtype == torch.int32
+
+
+def test_experts_rows_can_be_filled_up_to_a_multiple() -> None:
+    experts = torch.randint(0, E - 1, (T, K), generator=torch.Generator().manual_seed(3))
+    order, back, ends = sort_by_expert(experts, E, multiple=8)
+    pairs = experts.flatten()
+    counts = pairs.bincount(minlength=E).tolist()
+    rows = ends.diff(prepend=ends.new_zeros(1)).tolist()
+    assert rows == [math.ceil(count / 8) * 8 for count in counts]
+    assert rows[-1] == 0
+    assert torch.equal(order[back], torch.arange(T * K))
+    assert len(back.unique()) == T * K
+    expert_of_row = torch.arange(E).repeat_interleave(torch.tensor(rows))
+    assert torch.equal(expert_of_row[back], pairs)
+    assert len(order) == sum(rows) > T * K
+
+
+def test_rows_that_fill_up_change_nothing(monkeypatch) -> None:
+    inputs = _inputs(torch.float64)
+    expected = _gradients(mix_experts_grouped, inputs)
+
+    def filled(experts, num_experts, multiple):
+        return sort_by_expert(experts, num_experts, 32)
+
+    monkeypatch.setattr(grouped_experts, "sort_by_expert", filled)
+    for got, right in zip(_gradients(mix_experts_grouped, inputs), expected, strict=True):
+        torch.testing.assert_close(got, right, rtol=1e-12, atol=1e-12)

@@ -1,7 +1,7 @@
 """The mixture for many rows at once: one grouped product for all experts, forward and backward.
 
-Rows are sorted by expert, so that each matrix meets its rows in one block. Nothing is dropped and
-nothing padded: an expert may have any number of rows, or none (Gale et al., 2022).
+Rows are sorted by expert, so that each matrix meets its rows in one block. Nothing is dropped: an
+expert may have any number of rows, or none (Gale et al., 2022).
 """
 
 from collections.abc import Sequence
@@ -12,6 +12,11 @@ from torch import Tensor
 
 from ostro.kernels.lora import ExpertLowRank, LowRank
 from ostro.kernels.training_ops import combine, dispatch, gated, reorder
+
+# oneDNN, which multiplies bfloat16 on CPUs, makes a program for each number of rows that it meets,
+# and experts never have the same twice: where there are tile registers (AMX), that takes a third of
+# a training step. Of multiples it soon has all.
+_ROWS_OF_A_PROGRAM = 32
 
 
 def mix_experts_grouped(
@@ -27,24 +32,40 @@ def mix_experts_grouped(
     Every slot must be used. Of a kind of matrix, an adapter adds to all experts' or to none's, by
     the same rank and scale.
     """
-    order, back, ends_E = sort_by_expert(experts_TK, gate_up_E2FD.shape[0])
+    compiles = x_TD.device.type == "cpu" and x_TD.dtype == torch.bfloat16
+    order, back, ends_E = sort_by_expert(
+        experts_TK, gate_up_E2FD.shape[0], _ROWS_OF_A_PROGRAM if compiles else 1
+    )
     rows_SD = dispatch(x_TD, order, back)
     outputs_SD = grouped_swiglu(rows_SD, ends_E, gate_up_E2FD, down_EDF, adapters_E)
-    outputs_TKD = reorder(outputs_SD, back, order).unflatten(0, experts_TK.shape)
+    outputs_TKD = reorder(outputs_SD, back).unflatten(0, experts_TK.shape)
     return combine(outputs_TKD, weights_TK)
 
 
-def sort_by_expert(experts_TK: Tensor, num_experts: int) -> tuple[Tensor, Tensor, Tensor]:
+def sort_by_expert(
+    experts_TK: Tensor, num_experts: int, multiple: int = 1
+) -> tuple[Tensor, Tensor, Tensor]:
     """The order that brings the S = T K pairs of token and slot together by expert.
 
-    Gives the pairs' numbers in that order ``[S]``, the place of each pair in it ``[S]``, and where
-    each expert's rows end ``[E]`` (int32, as grouped products want it).
+    Gives the pairs' numbers in that order, the place of each pair in it ``[S]``, and where each
+    expert's rows end ``[E]`` (int32, as grouped products want it). With a ``multiple`` each expert
+    gets a multiple of it in rows: behind its own stands pair 0 again, at places that are nobody's.
     """
     order = experts_TK.flatten().argsort(stable=True)
     back = torch.empty_like(order)
-    back[order] = torch.arange(len(order), device=order.device)
     counts_E = experts_TK.flatten().bincount(minlength=num_experts)
-    return order, back, counts_E.cumsum(0).to(torch.int32)
+    places = torch.arange(len(order), device=order.device)
+    if multiple == 1:
+        back[order] = places
+        return order, back, counts_E.cumsum(0).to(torch.int32)
+    room_E = (counts_E + multiple - 1) // multiple * multiple
+    ends_E = room_E.cumsum(0)
+    before_E = (ends_E - room_E) - (counts_E.cumsum(0) - counts_E)
+    places += before_E.repeat_interleave(counts_E, output_size=len(order))
+    back[order] = places
+    padded = order.new_zeros(int(ends_E[-1]))
+    padded[places] = order
+    return padded, back, ends_E.to(torch.int32)
 
 
 def rows_by_expert(ends_E: Tensor) -> Tensor:

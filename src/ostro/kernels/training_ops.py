@@ -32,9 +32,9 @@ def dispatch(x_TD: Tensor, order_S: Tensor, back_S: Tensor) -> Tensor:
     return rows
 
 
-def reorder(rows_SD: Tensor, order_S: Tensor, back_S: Tensor) -> Tensor:
-    """Rows in the order ``order_S``, whose inverse ``back_S`` is."""
-    rows: Tensor = _Reorder.apply(rows_SD, order_S, back_S)  # type: ignore[no-untyped-call]
+def reorder(rows_SD: Tensor, order_S: Tensor) -> Tensor:
+    """The rows that ``order_S`` names, in its order and none of them twice: ``[S, D]``."""
+    rows: Tensor = _Reorder.apply(rows_SD, order_S)  # type: ignore[no-untyped-call]
     return rows
 
 
@@ -105,7 +105,7 @@ class _Gated(torch.autograd.Function):
 class _Dispatch(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x_TD: Tensor, order_S: Tensor, back_S: Tensor) -> Tensor:
-        slots = len(order_S) // max(len(x_TD), 1)
+        slots = len(back_S) // max(len(x_TD), 1)
         ctx.save_for_backward(back_S)
         ctx.slots = slots
         return x_TD.index_select(0, order_S // max(slots, 1))
@@ -119,11 +119,14 @@ class _Dispatch(torch.autograd.Function):
 
 class _Reorder(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, rows_SD: Tensor, order_S: Tensor, back_S: Tensor) -> Tensor:
-        ctx.save_for_backward(back_S)
+    def forward(ctx: Any, rows_SD: Tensor, order_S: Tensor) -> Tensor:
+        ctx.save_for_backward(order_S)
+        ctx.rows = len(rows_SD)
         return rows_SD.index_select(0, order_S)
 
     @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None]:
-        (back_S,) = ctx.saved_tensors
-        return gradients[0].index_select(0, back_S), None, None
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
+        (order_S,) = ctx.saved_tensors
+        # Rows that nobody named, such as those that fill up an expert's, have no slope.
+        for_rows = gradients[0].new_zeros(ctx.rows, *gradients[0].shape[1:])
+        return for_rows.index_copy_(0, order_S, gradients[0]), None

@@ -47,7 +47,7 @@ class ParallelExperts:
         rows_SD = _exchange(dispatch(x_TD, order, back), came, sent, self.group)
         outputs_SD = _computed(rows_SD, came_RE, gate_up_e2FD, down_eDF)
         own_SD = _exchange(outputs_SD, sent, came, self.group)
-        own_TKD = reorder(own_SD, back, order).unflatten(0, experts_TK.shape)
+        own_TKD = reorder(own_SD, back).unflatten(0, experts_TK.shape)
         return combine(own_TKD, weights_TK)
 
 
@@ -57,8 +57,8 @@ def _computed(rows_SD: Tensor, came_RE: Tensor, gate_up_e2FD: Tensor, down_eDF: 
     numbers_E = torch.arange(local_experts, device=rows_SD.device).repeat(ranks)
     expert_of_row_S = numbers_E.repeat_interleave(came_RE.flatten())
     order, back, ends_e = sort_by_expert(expert_of_row_S[:, None], local_experts)
-    outputs_SD = grouped_swiglu(reorder(rows_SD, order, back), ends_e, gate_up_e2FD, down_eDF)
-    return reorder(outputs_SD, back, order)
+    outputs_SD = grouped_swiglu(reorder(rows_SD, order), ends_e, gate_up_e2FD, down_eDF)
+    return reorder(outputs_SD, back)
 
 
 def _local(weight: Tensor) -> Tensor:
