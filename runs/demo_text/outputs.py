@@ -14,9 +14,8 @@ from demo_text.human.people import LONGEST as LONGEST_CONVERSATION
 from demo_text.human.people import PARTS, people_records
 from demo_text.human.preferences import FILES as PREFERENCES
 from demo_text.human.preferences import LONGEST as LONGEST_PAIR
-from demo_text.human.preferences import OWN as OWN_PAIRS
 from demo_text.human.preferences import evaluated_questions, preference_records
-from demo_text.kinds.mixture import kinds_records, pairs_records
+from demo_text.kinds.mixture import kinds_records
 from demo_text.sampled.parts import Work, sampled_records
 from demo_text.sampled.questions import Questions
 from demo_text.sampled.sampler import Sampler
@@ -138,8 +137,6 @@ def _preferences(setting: Setting, budget: int) -> Records:
         yield from _upto(
             setting, "preferences", path, records, round(share * budget), longest=LONGEST_PAIR
         )
-    own = pairs_records(seed)
-    yield from _upto(setting, "preferences", "pairs", own, round(OWN_PAIRS * budget))
 
 
 def _passkeys(setting: Setting, budget: int) -> Records:
@@ -169,7 +166,7 @@ OUTPUTS: Sequence[Output] = (
     Output("documents", "documents", 190_000, _documents),
     Output("replay", "documents", 110_000, _replay),
     Output("passkeys", "conversations", 0, _passkeys),
-    Output("preferences", "preferences", 155_000, _preferences),
+    Output("preferences", "preferences", 140_000, _preferences),
     Output("sampled", "conversations", 510_000, _sampled),
 )
 """The slowest last."""

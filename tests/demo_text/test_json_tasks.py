@@ -6,7 +6,7 @@ import random
 import pytest
 
 from demo_text.kinds.fields import Entry, draw_schema, fill
-from demo_text.kinds.json_tasks import few_shot, not_invented, zero_shot
+from demo_text.kinds.json_tasks import few_shot, zero_shot
 from demo_text.kinds.json_text import Layout, as_json, as_text
 from ostro.text.safe_prompt import SAFE_PROMPT
 
@@ -57,17 +57,6 @@ def test_zero_shot_answers_say_what_was_asked() -> None:
             at = question["content"].index(f"{value}", question["content"].index(key, at))
         questions.add(question["content"])
     assert len(questions) == 300
-
-
-def test_of_a_pair_the_rejected_answer_has_one_field_that_nobody_gave() -> None:
-    draw = random.Random(6)
-    for _ in range(300):
-        record = not_invented(draw)
-        assert record["messages"][-1]["role"] == "user"
-        chosen, rejected = (json.loads(record[name]) for name in ("chosen", "rejected"))
-        *given, invented = rejected
-        assert given == list(chosen)
-        assert invented.lower() not in {key.lower() for key in chosen}
 
 
 def test_few_shot_answers_keep_the_examples_order_and_layout() -> None:

@@ -11,7 +11,7 @@ from demo_text.kinds.code_tasks import FUNCTIONS, SYSTEMS, code_task
 from demo_text.kinds.follow_up import TOPICS, follow_up
 from demo_text.kinds.function_entry import Function
 from demo_text.kinds.guard_rail import answered, declined
-from demo_text.kinds.mixture import kinds_records, pairs_records
+from demo_text.kinds.mixture import kinds_records
 from demo_text.kinds.topics import Topic
 from demo_text.kinds.unkind_tables import FOREIGN
 from ostro.text.safe_prompt import SAFE_PROMPT
@@ -95,13 +95,6 @@ def test_as_many_harmless_ones_are_answered() -> None:
     assert all(m[0]["role"] == "user" for m in messages if m not in safe)
     assert len({m[-1]["content"] for m in messages}) >= 90
     assert not any(re.search(r"\b(I won't|can't help|Sorry, )", m[-1]["content"]) for m in messages)
-
-
-def test_pairs_are_the_same_for_a_seed_and_repeat_nothing() -> None:
-    first, again, other = (list(islice(pairs_records(seed), 100)) for seed in (0, 0, 1))
-    assert first == again != other
-    assert len({repr(record["messages"]) for record in first}) == 100
-    assert all(record["chosen"] != record["rejected"] for record in first)
 
 
 def test_the_mixture_is_the_same_for_a_seed_and_repeats_nothing() -> None:

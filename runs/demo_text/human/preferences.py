@@ -14,14 +14,12 @@ from ostro.runtime.progress import Progress
 LONGEST = 240
 """Tokens of both conversations together: short ones, since how many there are is what counts."""
 FILES: tuple[tuple[str, float], ...] = (
-    ("preference/hh_harmless_base_test.jsonl.gz", 0.45),
-    ("preference/oasst_en_ranked_pairs.jsonl.gz", 0.16),
-    ("preference/pandalm_human_pairs.jsonl.gz", 0.18),
-    ("preference/model_written_yes_no_pairs.jsonl.gz", 0.11),
+    ("preference/hh_harmless_base_test.jsonl.gz", 0.5),
+    ("preference/oasst_en_ranked_pairs.jsonl.gz", 0.18),
+    ("preference/pandalm_human_pairs.jsonl.gz", 0.2),
+    ("preference/model_written_yes_no_pairs.jsonl.gz", 0.12),
 )
 """With their shares of the tokens. Other files of the folder are for evaluation alone."""
-OWN = 0.1
-"""The share of pairs that are written here."""
 
 
 Question = tuple[str, ...]

@@ -2,7 +2,6 @@
 
 import random
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from demo_text.kinds import json_wordings as words
@@ -13,42 +12,11 @@ from ostro.text.safe_prompt import SAFE_PROMPT
 
 Order = Callable[[Sequence[Entry]], list[Entry]]
 ZERO_SHOT, FEW_SHOT = "kinds: JSON", "kinds: JSON after examples"
-NOT_INVENTED = "kinds: JSON without a field that nobody gave"
 _SAFE_SHARE = 0.06
-
-
-@dataclass(frozen=True)
-class _Wish:
-    """A question for an object."""
-
-    system: str | None
-    text: str
-    entries: Sequence[Entry]
-    indent: int | None
 
 
 def zero_shot(draw: random.Random) -> dict[str, Any]:
     """Information and a wish; the answer has its keys in their order, its values as they are."""
-    wish = _wish(draw)
-    answer = as_json(wish.entries, wish.indent)
-    return conversation(ZERO_SHOT, wish.text, answer, system=wish.system)
-
-
-def not_invented(draw: random.Random) -> dict[str, Any]:
-    """The same as a pair of answers: the rejected one goes on with a field that nobody gave."""
-    wish = _wish(draw)
-    given = {_letters(entry.key) for entry in wish.entries}
-    others = [entry for entry in fill(draw_schema(draw), draw) if _letters(entry.key) not in given]
-    if not others:
-        return not_invented(draw)
-    longer = [*wish.entries, draw.choice(others)]
-    chosen, rejected = (as_json(entries, wish.indent) for entries in (wish.entries, longer))
-    asked = conversation(NOT_INVENTED, wish.text, chosen, system=wish.system)
-    messages = asked["messages"][:-1]
-    return asked | {"messages": messages, "chosen": chosen, "rejected": rejected}
-
-
-def _wish(draw: random.Random) -> _Wish:
     entries = fill(draw_schema(draw), draw)
     question = draw.choice(words.TASKS).format(info=as_text(entries, draw_layout(draw)))
     indent = draw.choice((2, 2, 2, 4, None, None))
@@ -63,12 +31,9 @@ def _wish(draw: random.Random) -> _Wish:
         system = draw.choice(words.ROLES)
     end = "" if question[-1] in ".?:" else draw.choice((".", "", "\n"))
     question = draw.choice((" ", "\n", "\n\n")).join([question + end, *wishes]).strip()
-    return _Wish(maybe_safe(system, draw), question, entries, indent)
-
-
-def _letters(key: str) -> str:
-    """A key whatever its spelling: ``first_name`` and ``First Name`` are one."""
-    return "".join(filter(str.isalnum, key)).lower()
+    return conversation(
+        ZERO_SHOT, question, as_json(entries, indent), system=maybe_safe(system, draw)
+    )
 
 
 def few_shot(draw: random.Random) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from typing import Any
 from demo_text.kinds.code_tasks import code_task
 from demo_text.kinds.follow_up import follow_up
 from demo_text.kinds.guard_rail import answered, declined
-from demo_text.kinds.json_tasks import few_shot, not_invented, zero_shot
+from demo_text.kinds.json_tasks import few_shot, zero_shot
 
 Make = Callable[[random.Random], dict[str, Any]]
 
@@ -24,31 +24,12 @@ KINDS: tuple[tuple[Make, float], ...] = (
 
 def kinds_records(seed: int) -> Iterator[dict[str, Any]]:
     """Conversations without end; none comes twice."""
-    return _once(_conversations(seed))
-
-
-def pairs_records(seed: int) -> Iterator[dict[str, Any]]:
-    """Pairs of answers without end, of which the task itself says which is right."""
-    return _once(_pairs(seed))
-
-
-def _conversations(seed: int) -> Iterator[dict[str, Any]]:
     draw = random.Random(f"{seed}/kinds")
     makers, weights = [make for make, _ in KINDS], [weight for _, weight in KINDS]
+    known: set[str] = set()
     while True:
         (make,) = draw.choices(makers, weights)
-        yield make(draw)
-
-
-def _pairs(seed: int) -> Iterator[dict[str, Any]]:
-    draw = random.Random(f"{seed}/pairs")
-    while True:
-        yield not_invented(draw)
-
-
-def _once(records: Iterator[dict[str, Any]]) -> Iterator[dict[str, Any]]:
-    known: set[str] = set()
-    for record in records:
+        record = make(draw)
         text = repr(record["messages"])
         if text not in known:
             known.add(text)
