@@ -76,8 +76,8 @@ def test_grouped_adapters_are_the_twins() -> None:
         loss = (y * torch.linspace(-1, 1, y.numel(), dtype=y.dtype).view_as(y)).sum()
         results.append([y, *torch.autograd.grad(loss, [x, *leaves])])
     for got, expected in zip(*results, strict=True):
-        # The twin adds in float32.
-        torch.testing.assert_close(got, expected, rtol=1e-4, atol=1e-4)
+        # The twin adds in float32, whose rounding of a small element is that of the large ones.
+        assert (got - expected).norm() / expected.norm() < 1e-5
 
 
 @pytest.mark.parametrize("task", ["sft", "dpo"])
