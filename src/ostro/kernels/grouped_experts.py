@@ -55,7 +55,7 @@ def sort_by_expert(
     back = torch.empty_like(order)
     counts_E = experts_TK.flatten().bincount(minlength=num_experts)
     places = torch.arange(len(order), device=order.device)
-    if multiple == 1:
+    if multiple == 1:  # Without the wait for a GPU that the number of rows below would be.
         back[order] = places
         return order, back, counts_E.cumsum(0).to(torch.int32)
     room_E = (counts_E + multiple - 1) // multiple * multiple
