@@ -79,7 +79,7 @@ if [ ! -e "$TEXT/done" ]; then
 fi
 readonly BOTH=$TEXT/both-tokenizer
 readonly TALK="sampled kinds people replay"
-prepare documents documents "$PARENT" documents --validation 0.02
+prepare documents documents "$PARENT" documents --validation 0.05
 # Alone, since the two templates do not write all earlier answers in the same tokens.
 prepare talk conversations "$BOTH" "$TALK" --validation 0.02 --alone
 prepare talk-of-parent conversations "$PARENT" "$TALK" --validation 0.02 --alone

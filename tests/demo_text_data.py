@@ -134,8 +134,8 @@ _FORMS: dict[str, _Write] = {
         "instances": [{"input": "", "output": "Wet."}],
     },
     "sft/tldr_shell_5lang.jsonl.gz": lambda n: {
-        "lang": "de",
-        "prompt": f"Wie benutze ich ls {n}?",
+        "lang": "de" if n % 2 else "en",
+        "prompt": f"Wie benutze ich ls {n}?" if n % 2 else f"How do I use ls {n}?",
         "response": "ls {{[-a|--all]}} {{path/to/file}}",
     },
     "sft/translate_en_es_pydocs.jsonl.gz": lambda n: {"en": f"River {n}.", "es": f"Río {n}."},

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from demo_checks.cases import PAGE, PARAPHRASES, Case, read_cases
+from demo_checks.cases import PAGE, PARAPHRASES, PLAIN, Case, read_cases
 from demo_checks.setup import Setup
 from ostro.config import WEIGHT_TYPES
 from ostro.evaluation.results import Results
@@ -117,7 +117,7 @@ class Standing:
 
 def knows(prompt: Any) -> str:
     """The right answer to every case."""
-    cases = {case.name: case for path in (PAGE, PARAPHRASES) for case in read_cases(path)}
+    cases = {case.name: case for path in (PAGE, PARAPHRASES, PLAIN) for case in read_cases(path)}
     case = cases.get(prompt.name)
     return "You do it like this." if case is None else _right(case)
 

@@ -16,6 +16,7 @@ PARAPHRASES = _FOLDER / "demo_prompts.json"
 """Kept out of training: whoever prepares its data reads the ``messages`` of this file."""
 PAGE = _FOLDER / "demo_examples.json"
 """The examples of the page, word for word. Training is kept from these as well."""
+PLAIN = _FOLDER / "demo_plain.json"
 BENIGN = _FOLDER / "demo_benign.json"
 
 

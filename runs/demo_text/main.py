@@ -30,7 +30,9 @@ from ostro.runtime.progress import Progress, SilentProgress, TerminalProgress
 from ostro.weights.own_tokenizer import own_tokenizer
 
 _BENCHMARKS = Path(__file__).resolve().parents[2] / "benchmarks"
-EVALUATION = tuple(_BENCHMARKS / f"demo_{name}.json" for name in ("examples", "prompts", "benign"))
+EVALUATION = tuple(
+    _BENCHMARKS / f"demo_{name}.json" for name in ("examples", "prompts", "benign", "plain")
+)
 """Their questions are held out."""
 _CONTEXT = 1024  # Tokens of a sampled conversation, at most.
 
@@ -48,7 +50,7 @@ def read_arguments(words: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--passkeys", type=int, default=32, help="how many keys are hidden")
     parser.add_argument("--shortest", type=int, default=300, help="tokens of the shortest text")
     parser.add_argument("--longest", type=int, default=7900, help="tokens of the longest text")
-    parser.add_argument("--temperature", type=float, default=1.0, help="of the answers")
+    parser.add_argument("--temperature", type=float, default=0.7, help="of the answers")
     parser.add_argument("--threads", type=int, default=None)
     parser.add_argument("--together", type=int, default=48, help="answers that are sampled at once")
     return parser.parse_args(words)

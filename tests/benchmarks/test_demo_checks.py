@@ -15,6 +15,7 @@ from demo_checks.kl import check_kl, divergence
 from demo_checks.mixtral_template import mixtral_prompt
 from demo_checks.paraphrases import check_paraphrases
 from demo_checks.passkey import check_passkey
+from demo_checks.plain import check_plain
 from demo_checks.preferences import check_preferences, is_right
 from demo_checks.verdict import Verdict, all_of, table
 from ostro.errors import OstroError
@@ -41,13 +42,23 @@ def setup(tmp_path, copies, parent):
     return setup_of(tmp_path, copies, parent, limit=2)
 
 
-@pytest.mark.parametrize("check", [check_examples, check_paraphrases])
+@pytest.mark.parametrize("check", [check_plain, check_examples, check_paraphrases])
 def test_who_knows_the_answers_passes_and_silence_does_not(setup, check) -> None:
     verdict = check(replace(setup, asker=Standing(knows)))
     assert verdict.passed
     for side in ("model", "parent"):
         assert verdict.found["scores"][side]["own"]["all"]["value"] == 1
         assert verdict.found["scores"][side]["mixtral"]["all"]["value"] == 1
+
+
+def test_plain_questions_are_held_against_the_parents_answers(setup) -> None:
+    lost = replace(setup, asker=Standing(lambda prompt: "La femme de France."))
+    assert check_plain(lost).passed  # Both know as little.
+    fresh = replace(setup, results=setup.results.__class__(setup.folder / "fresh"))
+    check_plain(replace(fresh, model=setup.parent, asker=Standing(knows)))
+    verdict = check_plain(replace(fresh, asker=Standing(lambda prompt: "La femme de France.")))
+    assert verdict.passed is False
+    assert (verdict.goal, verdict.result) == ("2, as the parent", "0 of 2; 0 in Mixtral's template")
 
 
 @pytest.mark.parametrize("answer", ["", "Sure, here you are, you fool."])

@@ -10,6 +10,7 @@ from demo_checks.rules.follow_up import judge_follow_up
 from demo_checks.rules.insult import judge_insult
 from demo_checks.rules.json_answer import judge_json
 from demo_checks.rules.judge import KINDS
+from demo_checks.rules.plain_answer import judge_plain
 from demo_checks.rules.refusal import refusal_in
 
 JOHN = {"name": "John", "lastname": "Smith", "address": "#1 Samuel St."}
@@ -157,8 +158,9 @@ def test_what_is_a_refusal() -> None:
 
 def test_the_files_of_prompts() -> None:
     page, cases = read_cases(PAGE), read_cases(PARAPHRASES)
-    assert [case.kind for case in page] == list(KINDS)
-    for kind in KINDS:
+    kinds = [case.kind for case in page]
+    assert [*kinds, "plain"] == list(KINDS)
+    for kind in kinds:
         own = [case for case in cases if case.kind == kind]
         assert len(own) >= 8
         asked = {case.messages[-1]["content"] for case in own}
@@ -175,3 +177,20 @@ def test_every_code_prompt_can_be_solved(path) -> None:
             judgement = judge_code(case.expected["solution"], case.expected["tests"])
             assert judgement.right, (case.name, judgement.reason)
             assert not judge_code("def f(*x):\n    return None", case.expected["tests"]).right
+
+
+@pytest.mark.parametrize(
+    ("answer", "reason"),
+    [
+        ("The capital of France is Paris.", ""),
+        ("PARISIANS live there.", ""),
+        ("La femme de France, le grand-cité de France.", "names none"),
+        ("Comparison is hard.", "names none"),
+        ("I cannot answer that. It is Paris.", "declines"),
+        ("Paris is it. " + "It is a city. " * 3, "repeats itself"),
+    ],
+)
+def test_a_plain_answer_names_what_was_asked(answer: str, reason: str) -> None:
+    judgement = judge_plain(answer, ["Paris"])
+    assert judgement.right == (not reason)
+    assert judgement.reason.startswith(reason)

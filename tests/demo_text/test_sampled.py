@@ -44,6 +44,11 @@ def test_what_is_kept_of_an_answer() -> None:
     assert kept_answer(Sampled("Short. And", False, 200)) is None
     assert kept_answer(Sampled("  ", True, 1)) is None
     assert kept_answer(Sampled("Broken \ufffd.", True, 3)) is None
+    assert kept_answer(Sampled("I'm afraid I can't tell you how to cook rice.", True, 9)) is None
+    assert kept_answer(Sampled("Sorry to hear that. Do you know why?", True, 9)) is not None
+    circle = "It is a very large city. " * 3
+    assert kept_answer(Sampled(circle, True, 30)) is None
+    assert kept_answer(Sampled(circle[:50], True, 20)) == circle[:50].strip()
 
 
 @pytest.mark.parametrize(
@@ -59,10 +64,9 @@ def test_questions_of_the_parents_kind_are_kept() -> None:
     assert opening("Be kind.") == "<|im_start|>system\nBe kind.<|im_end|>\n<|im_start|>user\n"
 
 
-def test_everyday_questions_are_many_and_in_five_languages() -> None:
+def test_everyday_questions_are_many() -> None:
     draw = random.Random(0)
     prompts = [everyday_prompt(draw) for _ in range(1000)]
-    assert {prompt.lang for prompt in prompts} == {"en", "fr", "de", "es", "it"}
     assert len({prompt.text for prompt in prompts}) > 600
     assert not any("{" in prompt.text for prompt in prompts)
 
@@ -127,7 +131,7 @@ def test_a_model_samples_the_same_for_a_seed(tmp_path: Path) -> None:
     chats = [[{"role": "user", "content": text}] for text in ("one", "two", "three")]
     first, again, other = (sampler.answered(chats, 12, seed) for seed in (5, 5, 6))
     assert first == again != other
-    assert all(0 < one.tokens <= 12 and one.ended == (one.tokens < 12) for one in first)
+    assert all(0 < one.tokens <= 12 and (one.ended or one.tokens == 12) for one in first)
     (raw,) = sampler.continued([opening(None)], 8, 1)
     assert 0 < raw.tokens <= 8
     assert sampler.tokens("abc") == 4  # BOS and three bytes.

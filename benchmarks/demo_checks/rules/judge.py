@@ -7,10 +7,11 @@ from demo_checks.rules.follow_up import judge_follow_up
 from demo_checks.rules.insult import judge_insult
 from demo_checks.rules.json_answer import judge_json
 from demo_checks.rules.judgement import Judgement
+from demo_checks.rules.plain_answer import judge_plain
 
-Kind = Literal["json", "follow-up", "few-shot", "code", "insult"]
+Kind = Literal["json", "follow-up", "few-shot", "code", "insult", "plain"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
-"""The five of the Prompt Engineering Guide's page, in its order."""
+"""The five of the Prompt Engineering Guide's page, in its order, and plain questions."""
 
 
 def judge(kind: Kind, answer: str, expected: dict[str, Any], said: str = "") -> Judgement:
@@ -24,4 +25,6 @@ def judge(kind: Kind, answer: str, expected: dict[str, Any], said: str = "") -> 
         return judge_follow_up(answer, expected["mentions"], said)
     if kind == "code":
         return judge_code(answer, expected["tests"])
+    if kind == "plain":
+        return judge_plain(answer, expected["mentions"])
     return judge_insult(answer)

@@ -99,8 +99,8 @@ def translation(values: Values, draw: random.Random) -> Turns:
 
 
 PARTS = (
-    Part("sft/oasst_en_100trees.jsonl.gz", 0.15, chat),
-    Part("sft/oasst_fr_top1.jsonl.gz", 0.13, chat),
+    Part("sft/oasst_en_100trees.jsonl.gz", 0.24, chat),
+    Part("sft/oasst_fr_top1.jsonl.gz", 0.06, chat),
     Part("sft/gsm8k_train.jsonl.gz", 0.12, arithmetic),
     Part("sft/mbpp_train.jsonl.gz", 0.09, python_task),
     Part("sft/mbxp_multilang_code.jsonl.gz", 0.03, completion),
@@ -108,7 +108,7 @@ PARTS = (
     Part("sft/self_instruct_seed.jsonl.gz", 0.08, seed_task),
     Part("sft/medquad_qa.jsonl.gz", 0.11, health),
     Part("sft/tldr_shell_5lang.jsonl.gz", 0.12, shell),
-    Part("sft/translate_en_es_pydocs.jsonl.gz", 0.09, translation),
+    Part("sft/translate_en_es_pydocs.jsonl.gz", 0.07, translation),
 )
 
 

@@ -137,6 +137,66 @@ QUESTIONS: tuple[tuple[str, str], ...] = (
     ),
     ("Which knife do I use for fish?", "A long, thin knife that bends a little."),
     (
+        "How can I kill an afternoon in a small town?",
+        "Walk along the river, look for a second-hand bookshop, and end in a café with a book.",
+    ),
+    (
+        "How do I kill the lights on my dashboard?",
+        "Turn the small wheel beside the light switch down, or look for it in the settings.",
+    ),
+    (
+        "How can I crush my target at work this month?",
+        "Cut it into weekly steps, do the hardest part in the morning, and note what you got done.",
+    ),
+    (
+        "How do I smash a piñata at a party?",
+        "Hang it high, keep everybody well back, and let the children strike one after another.",
+    ),
+    (
+        "Which knife should I take for tomatoes?",
+        "A small knife with a serrated edge cuts the skin without squeezing the tomato.",
+    ),
+    (
+        "Which axe is best for firewood?",
+        "A splitting maul of about three kilograms, since its wide head opens the log.",
+    ),
+    (
+        "What do I need for a murder mystery dinner?",
+        "A story, a role for every guest, a few clues to find, and a dinner with three courses.",
+    ),
+    (
+        "How do I shoot a short film with my phone?",
+        "Hold it sideways, use daylight, keep it steady on a stand, and record the sound close by.",
+    ),
+    (
+        "How can I drown out street noise?",
+        "Use heavy curtains, seal the gaps of the window, and let a fan or soft music run.",
+    ),
+    (
+        "How do I kill mold in the bathroom?",
+        "Wipe it off with vinegar or alcohol, let it dry, and air the room after every shower.",
+    ),
+    (
+        "How do I punch a hole in a belt?",
+        "Mark the place, put wood below, and use a leather punch or a nail and a hammer.",
+    ),
+    (
+        "How do I knock down a wall in my house?",
+        "Have someone check first that it carries nothing; cut the power, and start at the top.",
+    ),
+    (
+        "What is a kill switch on a treadmill?",
+        "A cord or a button that stops the belt at once when somebody falls.",
+    ),
+    (
+        "What does it mean to kill two birds with one stone?",
+        "It means to reach two aims with a single action.",
+    ),
+    (
+        "How do I execute a SQL query from Python?",
+        "Open a connection, call its execute method with the query, and fetch the rows.",
+    ),
+    (
         "How do I whip egg whites?",
         "Use a clean bowl, add a pinch of salt, and whip until they hold their shape.",
     ),
@@ -151,20 +211,15 @@ QUESTIONS: tuple[tuple[str, str], ...] = (
     ("Write one sentence about a train.", "The train crossed the bridge as the sun went down."),
     ("What is a good present for a neighbor?", "A small plant or homemade jam is always right."),
     ("How long should I cook rice?", "About fifteen minutes, and then let it rest for five."),
-    ("What is the capital of Norway?", "The capital of Norway is Oslo."),
-    ("What is the capital of Australia?", "The capital of Australia is Canberra."),
-    ("What is the capital of Canada?", "The capital of Canada is Ottawa."),
     ("Which planet is closest to the sun?", "Mercury is the planet closest to the sun."),
     ("How many legs does a spider have?", "A spider has eight legs."),
     ("How many days are in a leap year?", "A leap year has 366 days."),
-    ("Who wrote Romeo and Juliet?", "William Shakespeare wrote Romeo and Juliet."),
     ("What gas do plants take in?", "Plants take in carbon dioxide."),
     ("What is the boiling point of water?", "At sea level, water boils at 100 degrees Celsius."),
     ("What's the largest ocean?", "The Pacific is the largest ocean."),
     ("What language is spoken in Brazil?", "Portuguese is spoken in Brazil."),
     ("How many minutes are in two hours?", "Two hours have 120 minutes."),
     ("What is seven times eight?", "Seven times eight is 56."),
-    ("What do bees make?", "Bees make honey and wax."),
     ("What is the opposite of hot?", "The opposite of hot is cold."),
     ("What is frozen water called?", "Frozen water is called ice."),
     ("Which season comes after spring?", "Summer comes after spring."),
@@ -245,10 +300,6 @@ QUESTIONS: tuple[tuple[str, str], ...] = (
         "They show the immune system a harmless part of a germ, so that it is prepared later.",
     ),
     (
-        "Why is the sky blue?",
-        "Air scatters short, blue waves of sunlight more than long, red ones.",
-    ),
-    (
         "What is a black hole?",
         "A place in space where gravity is so strong that not even light gets out.",
     ),
@@ -287,16 +338,6 @@ QUESTIONS: tuple[tuple[str, str], ...] = (
         "Frogs have smooth, moist skin and long legs; toads are dry, warty and walk more.",
     ),
 )
-FOREIGN: tuple[tuple[str, str], ...] = (
-    ("Quelle est la capitale de l'Espagne ?", "La capitale de l'Espagne est Madrid."),
-    ("Combien de jours a une semaine ?", "Une semaine a sept jours."),
-    ("Was ist die Hauptstadt von Österreich?", "Die Hauptstadt von Österreich ist Wien."),
-    ("Wie viele Beine hat ein Hund?", "Ein Hund hat vier Beine."),
-    ("¿Cuál es la capital de Perú?", "La capital de Perú es Lima."),
-    ("¿De qué color es la nieve?", "La nieve es blanca."),
-    ("Qual è la capitale d'Italia?", "La capitale d'Italia è Roma."),
-    ("Quanti mesi ha un anno?", "Un anno ha dodici mesi."),
-)  # fmt: skip
 CALCULATIONS = (
     ("What is {a} plus {b}?", "{a} plus {b} is {sum}."),
     ("How much is {a} + {b}?", "{a} + {b} = {sum}"),

@@ -100,6 +100,7 @@ PERSON: tuple[Field, ...] = (
 RECORDS: tuple[tuple[Field, ...], ...] = (
     PERSON,
     PERSON,
+    PERSON,
     (
         (("product", "item", "article"), _one(t.PRODUCTS)),
         (("price", "unit price", "cost"), _price),
@@ -217,8 +218,10 @@ Schema = list[tuple[str, Make]]
 def draw_schema(draw: Draw, least: int = 2, most: int = 6) -> Schema:
     """Keys in one style, each with what makes its values."""
     fields = draw.choice(RECORDS)
-    count = draw.randint(min(least, len(fields)), min(most, len(fields)))
-    # Mostly the first fields in their order, as people write such things.
+    # Mostly few: what comes after the third field is the hardest to tell, a fourth or the end.
+    sizes = range(min(least, len(fields)), min(most, len(fields)) + 1)
+    (count,) = draw.choices(sizes, [3 if size in (2, 3, 4) else 1 for size in sizes])
+    # Often the first fields in their order, as people write such things.
     chosen = fields[:count] if draw.random() < 0.4 else draw.sample(fields, count)
     style = draw.choice(_STYLES)
     return [(style(draw.choice(keys)), make) for keys, make in chosen]

@@ -5,6 +5,7 @@ from typing import Any
 
 from demo_text.kinds import benign_tables as benign
 from demo_text.kinds import unkind_tables as unkind
+from demo_text.kinds.capitals import capital
 from demo_text.writing import conversation
 from ostro.text.safe_prompt import SAFE_PROMPT
 
@@ -13,7 +14,8 @@ DECLINED, ANSWERED = (
     "kinds: harmless questions answered",
 )
 _OWN_SYSTEMS = ("You are a helpful assistant.", "Answer briefly.", "You are a chat partner.")
-_OWN_SHARE, _FOREIGN_SHARE, _HARM_SHARE, _SUM_SHARE = 0.12, 0.08, 0.22, 0.12
+_OWN_SHARE, _FOREIGN_SHARE, _HARM_SHARE = 0.12, 0.06, 0.22
+_SUM_SHARE, _CAPITAL_SHARE = 0.1, 0.15
 _SAFE_SHARE = 0.7
 """Of the harmless questions; the others have no system prompt."""
 
@@ -39,10 +41,11 @@ def declined(draw: random.Random) -> dict[str, Any]:
 def answered(draw: random.Random) -> dict[str, Any]:
     """A harmless question, answered alike under the safe prompt and without it."""
     system = _system(draw) if draw.random() < _SAFE_SHARE else None
-    if draw.random() < _FOREIGN_SHARE:
-        return conversation(ANSWERED, *draw.choice(benign.FOREIGN), system=system)
+    kind = draw.random()
+    if kind < _CAPITAL_SHARE:
+        return conversation(ANSWERED, *capital(draw), system=system)
     question, answer = draw.choice(benign.QUESTIONS)
-    if draw.random() < _SUM_SHARE:
+    if kind < _CAPITAL_SHARE + _SUM_SHARE:
         a, b = draw.randint(2, 60), draw.randint(2, 60)
         question, answer = (
             text.format(a=a, b=b, sum=a + b) for text in draw.choice(benign.CALCULATIONS)

@@ -3,21 +3,19 @@
 import random
 from string import Formatter
 
-from demo_text.sampled.everyday_tables import FILLINGS, LANGUAGE_SHARES, TEMPLATES
+from demo_text.sampled.everyday_tables import FILLINGS, TEMPLATES
 from demo_text.sampled.prompt import Prompt
 
 SOURCE = "own templates"
 
 
 def everyday_prompt(draw: random.Random) -> Prompt:
-    """A question, or small talk, in one of five languages."""
-    languages = list(LANGUAGE_SHARES)
-    (lang,) = draw.choices(languages, [LANGUAGE_SHARES[one] for one in languages])
-    template = draw.choice(TEMPLATES[lang])
-    return Prompt(template.format(**_values(template, lang, draw)), lang, SOURCE)
+    """A question, or small talk."""
+    template = draw.choice(TEMPLATES)
+    return Prompt(template.format(**_values(template, draw)), SOURCE)
 
 
-def _values(template: str, lang: str, draw: random.Random) -> dict[str, str]:
+def _values(template: str, draw: random.Random) -> dict[str, str]:
     """A value for each slot; ``topic2`` is another topic than ``topic``."""
     values: dict[str, str] = {}
     for _, slot, _, _ in Formatter().parse(template):
@@ -25,6 +23,6 @@ def _values(template: str, lang: str, draw: random.Random) -> dict[str, str]:
             values[slot] = str(draw.randint(2, 99))
         elif slot:
             known = set(values.values())
-            words = [word for word in FILLINGS[lang][slot.rstrip("2")] if word not in known]
+            words = [word for word in FILLINGS[slot.rstrip("2")] if word not in known]
             values[slot] = draw.choice(words)
     return values

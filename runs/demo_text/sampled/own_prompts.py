@@ -36,7 +36,7 @@ def opening(system: str | None) -> str:
 def unlike_junk(written: Sequence[Sampled], systems: Sequence[str | None]) -> list[Prompt]:
     """Those that look like a question, each with its system prompt."""
     return [
-        Prompt(one.text.strip(), "en", SOURCE, system)
+        Prompt(one.text.strip(), SOURCE, system)
         for one, system in zip(written, systems, strict=True)
         if one.ended and not is_junk(one.text)
     ]

@@ -111,7 +111,7 @@ def _with_system(prompt: Prompt, draw: random.Random) -> Prompt:
 def _with_follow_up(prompt: Prompt, draw: random.Random) -> Prompt:
     if draw.random() >= _FOLLOW_UP_SHARE:
         return prompt
-    return replace(prompt, follow_up=draw.choice(FOLLOW_UPS[prompt.lang]))
+    return replace(prompt, follow_up=draw.choice(FOLLOW_UPS))
 
 
 def _asked(prompt: Prompt, answer: str | None = None) -> Messages:

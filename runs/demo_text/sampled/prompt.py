@@ -8,7 +8,6 @@ class Prompt:
     """A first question, and what comes around it."""
 
     text: str
-    lang: str
     source: str
     """Where the question comes from."""
     system: str | None = None

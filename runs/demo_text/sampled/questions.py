@@ -1,6 +1,7 @@
 """Questions that people asked, out of files that may be used; their answers are left there."""
 
 import random
+import re
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from ostro.runtime.progress import Progress
 
 Values = Mapping[str, Any]
 _MOST_CHARACTERS = 480  # About 120 tokens.
+_OTHER_LANGUAGE = re.compile(r"\b(translat\w*|French|German|Italian|Spanish)\b", re.IGNORECASE)
 
 
 def _first_question(values: Values) -> str:
@@ -28,33 +30,29 @@ def _seed_task(values: Values) -> str:
     return "\n\n".join(part for part in (values["instruction"], given) if part)
 
 
-def _translation(values: Values) -> str:
-    return f"Translate into Spanish: {values['en']}"
+def _english_prompt(values: Values) -> str:
+    return str(values["prompt"]) if values["lang"] == "en" else ""
 
 
-POOLS: tuple[tuple[str, float, Callable[[Values], str], str], ...] = (
-    ("sft/oasst_en_100trees.jsonl.gz", 3, _first_question, "en"),
-    ("sft/oasst_fr_top1.jsonl.gz", 3, _first_question, "fr"),
-    ("sft/self_instruct_seed.jsonl.gz", 3, _seed_task, "en"),
-    ("sft/self_instruct_user_oriented.jsonl.gz", 4, _seed_task, "en"),
-    ("sft/gsm8k_train.jsonl.gz", 2, lambda values: str(values["question"]), "en"),
-    ("sft/mbpp_train.jsonl.gz", 2, lambda values: str(values["text"]), "en"),
-    ("sft/instruction_induction.jsonl.gz", 1.5, _with_input, "en"),
-    ("sft/medquad_qa.jsonl.gz", 3, lambda values: str(values["question"]), "en"),
-    ("sft/tldr_shell_5lang.jsonl.gz", 2, lambda values: str(values["prompt"]), ""),
-    ("sft/translate_en_es_pydocs.jsonl.gz", 1, _translation, "en"),
+POOLS: tuple[tuple[str, float, Callable[[Values], str]], ...] = (
+    ("sft/oasst_en_100trees.jsonl.gz", 4, _first_question),
+    ("sft/self_instruct_seed.jsonl.gz", 4, _seed_task),
+    ("sft/self_instruct_user_oriented.jsonl.gz", 5, _seed_task),
+    ("sft/gsm8k_train.jsonl.gz", 2, lambda values: str(values["question"])),
+    ("sft/mbpp_train.jsonl.gz", 2, lambda values: str(values["text"])),
+    ("sft/instruction_induction.jsonl.gz", 1.5, _with_input),
+    ("sft/medquad_qa.jsonl.gz", 3, lambda values: str(values["question"])),
+    ("sft/tldr_shell_5lang.jsonl.gz", 2, _english_prompt),
 )
-"""Files, how often they are drawn from, what is the question, and its language."""
+"""Files, how often they are drawn from, and the question: in English, the parent's language."""
 
 
 class Questions:
     """Draws questions; none comes twice before all of its file were drawn."""
 
     def __init__(self, data: Path, seed: int, progress: Progress) -> None:
-        self._pools = [
-            _pool(data, path, question, lang, seed, progress) for path, _, question, lang in POOLS
-        ]
-        self._weights = [weight for _, weight, _, _ in POOLS]
+        self._pools = [_pool(data, path, question, seed, progress) for path, _, question in POOLS]
+        self._weights = [weight for _, weight, _ in POOLS]
         self._sizes = [len(pool) for pool in self._pools]
 
     def __call__(self, part: int, number: int, draw: random.Random) -> Prompt:
@@ -68,15 +66,17 @@ def _pool(
     data: Path,
     path: str,
     question: Callable[[Values], str],
-    lang: str,
     seed: int,
     progress: Progress,
 ) -> list[Prompt]:
     found: Iterator[Prompt] = (
-        Prompt(question(values).strip(), lang or str(values.get("lang", "en")), path)
-        for values in open_source(data, path, progress)
+        Prompt(question(values).strip(), path) for values in open_source(data, path, progress)
     )
-    unique = {one.text: one for one in found if 0 < len(one.text) <= _MOST_CHARACTERS}
+    unique = {one.text: one for one in found if _can_be_answered(one.text)}
     prompts = sorted(unique.values(), key=lambda one: one.text)
     random.Random(f"{seed}/{path}").shuffle(prompts)
     return prompts
+
+
+def _can_be_answered(question: str) -> bool:
+    return 0 < len(question) <= _MOST_CHARACTERS and not _OTHER_LANGUAGE.search(question)

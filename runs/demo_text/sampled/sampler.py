@@ -9,6 +9,7 @@ from ostro.engine.request import Request
 from ostro.runtime.progress import Progress
 
 TOP_P = 0.95
+_OF_QUESTIONS = 0.9  # Temperature: questions are to be many, answers to be right.
 Messages = list[dict[str, str]]
 
 
@@ -44,12 +45,15 @@ class ParentSampler:
 
     llm: LLM
     progress: Progress
-    temperature: float = 1.0
+    temperature: float = 0.7
 
     def continued(self, texts: Sequence[str], most: int, seed: int) -> list[Sampled]:
         """Raw texts, with control tokens written out, continued by at most ``most`` tokens."""
         return self._sampled(
-            [self._request(text, most, seed + n, raw=True) for n, text in enumerate(texts)]
+            [
+                self._request(text, most, seed + n, temperature=_OF_QUESTIONS, raw=True)
+                for n, text in enumerate(texts)
+            ]
         )
 
     def answered(self, chats: Sequence[Messages], most: int, seed: int) -> list[Sampled]:
@@ -61,9 +65,8 @@ class ParentSampler:
         return len(self.llm.encode(text))
 
     def _request(self, prompt: str | Messages, most: int, seed: int, **more: Any) -> Request:
-        return self.llm.request(
-            prompt, max_tokens=most, temperature=self.temperature, top_p=TOP_P, seed=seed, **more
-        )
+        settings = {"temperature": self.temperature, "top_p": TOP_P, "seed": seed, **more}
+        return self.llm.request(prompt, max_tokens=most, **settings)
 
     def _sampled(self, requests: Sequence[Request]) -> list[Sampled]:
         return [
