@@ -34,7 +34,7 @@ def repl(llm: LLM, home: Path, screen: io.StringIO) -> Repl:
 
 
 def make(llm: LLM, home: Path, screen: io.StringIO, *, system: str | None = None) -> Repl:
-    sampling = Sampling(None, 0.0, 1.0, 0, 0.0, 1.0, None, [])
+    sampling = Sampling().arguments()
     console = Console(file=screen, width=100)
     return Repl(llm, sampling, Environment(home=home), system, safe=False, console=console)
 

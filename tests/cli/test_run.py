@@ -73,7 +73,7 @@ def test_options_are_ostros_up_to_the_command(run, started: Started, tmp_path: P
     assert run("run", *options, "--", *program).code == 0
     assert run("run", *options, *program).code == 0
     assert (tmp_path / "words").read_text() == "['--model', 'x', '--', '-h']"
-    expected = ("mine", Running(3, 64, None, None, "cpu"))
+    expected = ("mine", Running(threads=3, context=64))
     assert started.asked == [expected, expected]
 
 

@@ -2,8 +2,10 @@
 
 import sys
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from ostro.cli.fitting import fitting
 from ostro.cli.inputs import read_messages
@@ -48,19 +50,21 @@ def run(
 ) -> None:
     """Answer once where a prompt, a file or a pipe gives the question; else open a conversation."""
     environment = Environment.read()
-    messages = _messages(request)
+    messages, arguments = _messages(request), sampling.arguments()
     llm = _load(model, request, running, environment, started)
     if messages is None:
         introduce(llm)
-        Repl(llm, sampling, environment, request.system, safe=request.safe_prompt).run()
+        Repl(llm, arguments, environment, request.system, safe=request.safe_prompt).run()
     else:
-        answer(llm, messages, request, sampling)
+        answer(llm, messages, request, arguments)
 
 
-def answer(llm: LLM, messages: list[Message], request: Request, sampling: Sampling) -> None:
+def answer(
+    llm: LLM, messages: list[Message], request: Request, sampling: Mapping[str, Any]
+) -> None:
     """One answer: streamed as text, or as one JSON object."""
-    messages = fitting(llm, messages, safe=request.safe_prompt, max_tokens=sampling.max_tokens)
-    arguments = sampling.arguments() | {"safe_prompt": request.safe_prompt}
+    messages = fitting(llm, messages, safe=request.safe_prompt, max_tokens=sampling["max_tokens"])
+    arguments = {**sampling, "safe_prompt": request.safe_prompt}
     if request.as_json:
         print_json(llm.chat(messages, **arguments).to_dict())
         return

@@ -1,11 +1,13 @@
 """The sub-commands of ``ostro eval``, and ``ostro bench``. Heavy imports live inside them."""
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ostro.cli import options
+from ostro.cli.option_groups import grouped
 
 if TYPE_CHECKING:  # It would import PyTorch before a command is known.
     from ostro.cli.measuring import Asked
@@ -46,21 +48,49 @@ Tasks = Annotated[
 ]
 
 
-def _asked(
-    models: list[str],
-    common: tuple[Path | None, int | None, int, Path | None, bool],
-    running: options.Running,
-) -> "Asked":
+@dataclass(frozen=True)
+class Told:
+    """How results are told."""
+
+    report: Report = None
+    as_json: options.Json = False
+
+
+@dataclass(frozen=True)
+class Drawn(Told):
+    """The same of what is drawn at random."""
+
+    seed: Seed = 0
+
+
+@dataclass(frozen=True)
+class Documents(Drawn):
+    """The same of documents in files."""
+
+    data: Data = None
+    limit: Limit = None
+
+
+@dataclass(frozen=True)
+class Judging:
+    """What tasks take beside data."""
+
+    allow_code_execution: AllowCode = False
+    judge: JudgeUrl = None
+    judge_model: JudgeModel = "mistral-large-latest"
+    judge_key: JudgeKey = None
+
+
+def _asked(models: list[str], told: Told, running: options.Running) -> "Asked":
     from ostro.cli.measuring import Asked
 
-    data, limit, seed, report, as_json = common
-    return Asked(models, data, limit, seed, report, as_json, running)
+    return Asked(models, running, **vars(told))
 
 
 @app.command()
+@grouped
 def perplexity(
     models: Models,
-    data: Data = None,
     text: Annotated[
         list[Path] | None,
         typer.Option(help="Long documents of your own (repeatable), in place of --data."),
@@ -69,27 +99,19 @@ def perplexity(
         str, typer.Option(help="paired (the same tokens at every length), sliding or position.")
     ] = "paired",
     length: Lengths = None,
-    limit: Limit = None,
-    seed: Seed = 0,
-    report: Report = None,
-    threads: options.Threads = None,
-    context: options.Context = None,
-    memory: options.Memory = None,
-    cache_type: options.CacheType = None,
-    rope_scaling: options.RopeScaling = None,
-    kind: options.ComputeType = None,
-    device: options.Device = "cpu",
-    as_json: options.Json = False,
+    *,
+    documents: Documents,
+    running: options.Running,
 ) -> None:
     """Perplexity over context: how much a model gains from what it has read."""
     from ostro.cli import evaluate as command
 
-    running = options.Running(threads, context, memory, kind, device, cache_type, rope_scaling)
-    asked = _asked(models, (data, limit, seed, report, as_json), running)
+    asked = _asked(models, documents, running)
     command.run_perplexity(asked, text or [], protocol, length)
 
 
 @app.command()
+@grouped
 def passkey(
     models: Models,
     length: Lengths = None,
@@ -98,194 +120,127 @@ def passkey(
     needles: Annotated[
         int, typer.Option(min=0, help="Trials of the harder test at each length; 0 leaves it out.")
     ] = 10,
-    seed: Seed = 0,
-    report: Report = None,
-    threads: options.Threads = None,
-    context: options.Context = None,
-    memory: options.Memory = None,
-    cache_type: options.CacheType = None,
-    rope_scaling: options.RopeScaling = None,
-    kind: options.ComputeType = None,
-    device: options.Device = "cpu",
-    as_json: options.Json = False,
+    *,
+    drawn: Drawn,
+    running: options.Running,
 ) -> None:
     """Find a number hidden in noise, and one needle among others that look alike."""
     from ostro.cli import evaluate as command
 
-    running = options.Running(threads, context, memory, kind, device, cache_type, rope_scaling)
-    asked = _asked(models, (None, None, seed, report, as_json), running)
+    asked = _asked(models, drawn, running)
     command.run_passkey(asked, length, depths=depths, keys=keys, needles=needles)
 
 
 @app.command()
+@grouped
 def tasks(
     models: Models,
     task: Tasks = None,
-    data: Data = None,
-    limit: Limit = None,
-    seed: Seed = 0,
-    allow_code_execution: AllowCode = False,
-    judge: JudgeUrl = None,
-    judge_model: JudgeModel = "mistral-large-latest",
-    judge_key: JudgeKey = None,
-    report: Report = None,
-    threads: options.Threads = None,
-    context: options.Context = None,
-    memory: options.Memory = None,
-    cache_type: options.CacheType = None,
-    rope_scaling: options.RopeScaling = None,
-    kind: options.ComputeType = None,
-    device: options.Device = "cpu",
-    as_json: options.Json = False,
+    *,
+    judging: Judging,
+    documents: Documents,
+    running: options.Running,
 ) -> None:
     """The benchmarks of Mixtral's tables, beside what was published."""
     from ostro.cli import evaluate as command
 
-    running = options.Running(threads, context, memory, kind, device, cache_type, rope_scaling)
-    asked = _asked(models, (data, limit, seed, report, as_json), running)
-    extras = command.TaskExtras(allow_code_execution, judge, judge_model, judge_key)
+    asked = _asked(models, documents, running)
+    extras = command.TaskExtras(**vars(judging))
     command.run_tasks(asked, task or [], extras)
 
 
 @app.command()
+@grouped
 def bias(
     models: Models,
-    data: Data = None,
-    limit: Limit = None,
-    seed: Seed = 0,
-    report: Report = None,
-    threads: options.Threads = None,
-    context: options.Context = None,
-    memory: options.Memory = None,
-    cache_type: options.CacheType = None,
-    rope_scaling: options.RopeScaling = None,
-    kind: options.ComputeType = None,
-    device: options.Device = "cpu",
-    as_json: options.Json = False,
+    documents: Documents,
+    running: options.Running,
 ) -> None:
     """BBQ and BOLD: stereotypes in answers, sentiment about groups of people."""
     from ostro.cli import evaluate as command
 
-    running = options.Running(threads, context, memory, kind, device, cache_type, rope_scaling)
-    command.run_bias(_asked(models, (data, limit, seed, report, as_json), running))
+    command.run_bias(_asked(models, documents, running))
 
 
 @app.command()
+@grouped
 def routing(
     models: Models,
-    data: Data = None,
-    limit: Limit = None,
-    seed: Seed = 0,
-    report: Report = None,
-    threads: options.Threads = None,
-    context: options.Context = None,
-    memory: options.Memory = None,
-    cache_type: options.CacheType = None,
-    rope_scaling: options.RopeScaling = None,
-    kind: options.ComputeType = None,
-    device: options.Device = "cpu",
-    as_json: options.Json = False,
+    documents: Documents,
+    running: options.Running,
 ) -> None:
     """Which experts the tokens of different domains take (section 5 of Mixtral's paper)."""
     from ostro.cli import evaluate as command
 
-    running = options.Running(threads, context, memory, kind, device, cache_type, rope_scaling)
-    command.run_routing(_asked(models, (data, limit, seed, report, as_json), running))
+    command.run_routing(_asked(models, documents, running))
 
 
 @app.command()
+@grouped
 def experts(
     models: Models,
     text: Text = None,
-    report: Report = None,
-    threads: options.Threads = None,
-    context: options.Context = None,
-    memory: options.Memory = None,
-    cache_type: options.CacheType = None,
-    rope_scaling: options.RopeScaling = None,
-    kind: options.ComputeType = None,
-    device: options.Device = "cpu",
-    as_json: options.Json = False,
+    *,
+    told: Told,
+    running: options.Running,
 ) -> None:
     """Quality and speed with 1 to all experts a token, and without single ones."""
     from ostro.cli import evaluate as command
 
-    running = options.Running(threads, context, memory, kind, device, cache_type, rope_scaling)
-    command.run_experts(_asked(models, (None, None, 0, report, as_json), running), text)
+    command.run_experts(_asked(models, told, running), text)
 
 
 @app.command()
+@grouped
 def quantisation(
     full: Annotated[str, typer.Argument(help="The model as it was: a name, a folder or a file.")],
     quantised: Annotated[list[str], typer.Argument(help="The same model in fewer bits.")],
     text: Text = None,
     context: Window = None,
-    report: Report = None,
-    threads: options.Threads = None,
-    memory: options.Memory = None,
-    kind: options.ComputeType = None,
-    device: options.Device = "cpu",
-    as_json: options.Json = False,
+    *,
+    told: Told,
+    running: options.Running,
 ) -> None:
     """Say what a quantised model has lost: perplexity, KL divergence, agreement, experts."""
     from ostro.cli import evaluate_quantisation as command
 
-    running = options.Running(threads, context, memory, kind, device)
-    command.run(_asked([full, *quantised], (None, None, 0, report, as_json), running), text)
+    command.run(_asked([full, *quantised], told, running), text)
 
 
 @app.command()
+@grouped
 def figures(
     models: Annotated[
         list[str] | None, typer.Argument(help="Models whose results are known already.")
     ] = None,
-    data: Data = None,
-    limit: Limit = None,
-    seed: Seed = 0,
-    report: Report = None,
-    context: options.Context = None,
-    cache_type: options.CacheType = None,
-    rope_scaling: options.RopeScaling = None,
-    kind: options.ComputeType = None,
-    device: options.Device = "cpu",
-    as_json: options.Json = False,
+    *,
+    documents: Documents,
+    precision: options.Precision,
 ) -> None:
     """Redraw the guide's pictures from the published numbers, with your models beside them."""
     from ostro.cli import evaluate as command
 
-    running = options.Running(None, context, None, kind, device, cache_type, rope_scaling)
-    command.run_figures(_asked(models or [], (data, limit, seed, report, as_json), running))
+    running = options.Running(**vars(precision))
+    command.run_figures(_asked(models or [], documents, running))
 
 
 @app.command(name="all")
+@grouped
 def everything(
     models: Models,
-    data: Data = None,
-    limit: Limit = None,
-    seed: Seed = 0,
-    allow_code_execution: AllowCode = False,
-    judge: JudgeUrl = None,
-    judge_model: JudgeModel = "mistral-large-latest",
-    judge_key: JudgeKey = None,
-    report: Report = None,
-    threads: options.Threads = None,
-    context: options.Context = None,
-    memory: options.Memory = None,
-    cache_type: options.CacheType = None,
-    rope_scaling: options.RopeScaling = None,
-    kind: options.ComputeType = None,
-    device: options.Device = "cpu",
-    as_json: options.Json = False,
+    judging: Judging,
+    documents: Documents,
+    running: options.Running,
 ) -> None:
     """All of the above but quantisation; what cannot be measured is named with its reason."""
     from ostro.cli import evaluate as command
 
-    running = options.Running(threads, context, memory, kind, device, cache_type, rope_scaling)
-    asked = _asked(models, (data, limit, seed, report, as_json), running)
-    extras = command.TaskExtras(allow_code_execution, judge, judge_model, judge_key)
+    asked = _asked(models, documents, running)
+    extras = command.TaskExtras(**vars(judging))
     command.run_all(asked, extras)
 
 
+@grouped
 def bench(
     models: Annotated[
         list[str] | None, typer.Argument(help="Names, folders or files; none for --long alone.")
@@ -306,22 +261,15 @@ def bench(
     preset: Annotated[str, typer.Option(help="Whose geometry --long has.")] = "mixtral-8x7b",
     layers: Annotated[int, typer.Option(min=1, help="Layers of the slice.")] = 1,
     weights: Annotated[str, typer.Option(help="Weight type of the slice.")] = "Q4_0",
-    report: Report = None,
-    threads: options.Threads = None,
-    context: options.Context = None,
-    memory: options.Memory = None,
-    cache_type: options.CacheType = None,
-    rope_scaling: options.RopeScaling = None,
-    kind: options.ComputeType = None,
-    device: options.Device = "cpu",
-    as_json: options.Json = False,
+    *,
+    told: Told,
+    running: options.Running,
 ) -> None:
     """Time reading and writing over lengths and batches, beside what the machine allows."""
     from ostro.cli import bench as command
 
     if not models and not long:
         raise typer.BadParameter("name a model, or give --long")
-    running = options.Running(threads, context, memory, kind, device, cache_type, rope_scaling)
-    asked = _asked(models or [], (None, None, 0, report, as_json), running)
+    asked = _asked(models or [], told, running)
     table = command.Table(prompt or (128, 512, 2048), batch or (1, 4, 16), steps, repetitions)
     command.run(asked, table, command.Long(preset, layers, weights) if long else None)

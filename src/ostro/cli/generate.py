@@ -17,11 +17,12 @@ def run(
     as_json: bool,
 ) -> None:
     """Continue ``prompt``; the text streams to standard output, or comes as one JSON object."""
+    arguments = sampling.arguments()
     llm = load(model, **running.arguments())
     if as_json:
-        print_json(llm.generate(prompt, raw=raw, **sampling.arguments()).to_dict())
+        print_json(llm.generate(prompt, raw=raw, **arguments).to_dict())
         return
-    for piece in llm.stream(prompt, raw=raw, **sampling.arguments()):
+    for piece in llm.stream(prompt, raw=raw, **arguments):
         sys.stdout.write(piece.text)
         sys.stdout.flush()
     sys.stdout.write("\n")

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from ostro.cli import data_commands, eval_commands, options, serving_commands, train_commands
+from ostro.cli.option_groups import grouped
 from ostro.errors import OstroError
 
 STARTED = time.perf_counter()
@@ -83,6 +84,7 @@ def ostro(
 
 
 @app.command()
+@grouped
 def chat(
     model: Annotated[str, typer.Argument(help="A name, a folder or a file.")] = "demo",
     prompt: Annotated[str | None, typer.Option(help="Ask once, print the answer, exit.")] = None,
@@ -98,53 +100,22 @@ def chat(
         bool, typer.Option("--timings", help="Print how long starting took.")
     ] = False,
     as_json: options.Json = False,
-    max_tokens: options.MaxTokens = None,
-    temperature: options.Temperature = 0.0,
-    top_p: options.TopP = 1.0,
-    top_k: options.TopK = 0,
-    min_p: options.MinP = 0.0,
-    repetition_penalty: options.RepetitionPenalty = 1.0,
-    presence_penalty: options.Penalty = 0.0,
-    frequency_penalty: options.Penalty = 0.0,
-    seed: options.Seed = None,
-    stop: options.Stop = None,
-    steering: options.SteeringJson = None,
-    routing: options.Routing = False,
-    threads: options.Threads = None,
-    context: options.Context = None,
-    memory: options.Memory = None,
-    cache_type: options.CacheType = None,
-    rope_scaling: options.RopeScaling = None,
-    kind: options.ComputeType = None,
-    device: options.Device = "cpu",
+    *,
+    sampling: options.ToldSampling,
+    running: options.Running,
 ) -> None:
     """Talk to a model, here or once (--prompt)."""
-    options.check_routing(routing, as_json=as_json)
+    options.check_routing(sampling.routing, as_json=as_json)
     torch_seconds = _import_torch()
     from ostro.cli import chat as command
-    from ostro.cli.inputs import read_steering
 
-    sampling = options.Sampling(
-        max_tokens,
-        temperature,
-        top_p,
-        top_k,
-        min_p,
-        repetition_penalty,
-        seed,
-        stop or [],
-        presence_penalty,
-        frequency_penalty,
-        read_steering(steering),
-        routing,
-    )
-    running = options.Running(threads, context, memory, kind, device, cache_type, rope_scaling)
     request = command.Request(prompt, system, messages, safe_prompt, as_json, yes, timings)
     started = command.Start(STARTED, torch_seconds)
     command.run(model, request, sampling, running, started=started)
 
 
 @app.command()
+@grouped
 def generate(
     model: Annotated[str, typer.Argument(help="A name, a folder or a file.")],
     prompt: Annotated[str, typer.Option(help="The text to continue.")],
@@ -152,50 +123,19 @@ def generate(
         bool, typer.Option("--raw", help="Read <s> and </s> as the BOS and EOS tokens.")
     ] = False,
     as_json: options.Json = False,
-    max_tokens: options.MaxTokens = None,
-    temperature: options.Temperature = 0.0,
-    top_p: options.TopP = 1.0,
-    top_k: options.TopK = 0,
-    min_p: options.MinP = 0.0,
-    repetition_penalty: options.RepetitionPenalty = 1.0,
-    presence_penalty: options.Penalty = 0.0,
-    frequency_penalty: options.Penalty = 0.0,
-    seed: options.Seed = None,
-    stop: options.Stop = None,
-    steering: options.SteeringJson = None,
-    routing: options.Routing = False,
-    threads: options.Threads = None,
-    context: options.Context = None,
-    memory: options.Memory = None,
-    cache_type: options.CacheType = None,
-    rope_scaling: options.RopeScaling = None,
-    kind: options.ComputeType = None,
-    device: options.Device = "cpu",
+    *,
+    sampling: options.ToldSampling,
+    running: options.Running,
 ) -> None:
     """Continue a text, without a chat template."""
-    options.check_routing(routing, as_json=as_json)
+    options.check_routing(sampling.routing, as_json=as_json)
     from ostro.cli import generate as command
-    from ostro.cli.inputs import read_steering
 
-    sampling = options.Sampling(
-        max_tokens,
-        temperature,
-        top_p,
-        top_k,
-        min_p,
-        repetition_penalty,
-        seed,
-        stop or [],
-        presence_penalty,
-        frequency_penalty,
-        read_steering(steering),
-        routing,
-    )
-    running = options.Running(threads, context, memory, kind, device, cache_type, rope_scaling)
     command.run(model, prompt, sampling, running, raw=raw, as_json=as_json)
 
 
 @app.command()
+@grouped
 def routing(
     model: Annotated[str, typer.Argument(help="A name, a folder or a file.")] = "demo",
     prompt: Annotated[list[str] | None, typer.Option(help="Answer this; may be repeated.")] = None,
@@ -208,42 +148,13 @@ def routing(
         Path | None, typer.Option(help="Write every choice to this Parquet file.")
     ] = None,
     as_json: options.Json = False,
-    max_tokens: options.MaxTokens = None,
-    temperature: options.Temperature = 0.0,
-    top_p: options.TopP = 1.0,
-    top_k: options.TopK = 0,
-    min_p: options.MinP = 0.0,
-    repetition_penalty: options.RepetitionPenalty = 1.0,
-    presence_penalty: options.Penalty = 0.0,
-    frequency_penalty: options.Penalty = 0.0,
-    seed: options.Seed = None,
-    stop: options.Stop = None,
-    steering: options.SteeringJson = None,
-    threads: options.Threads = None,
-    context: options.Context = None,
-    memory: options.Memory = None,
-    cache_type: options.CacheType = None,
-    kind: options.ComputeType = None,
-    device: options.Device = "cpu",
+    *,
+    sampling: options.Sampling,
+    running: options.Running,
 ) -> None:
     """Say which experts tokens take, layer by layer."""
     from ostro.cli import routing as command
-    from ostro.cli.inputs import read_steering
 
-    sampling = options.Sampling(
-        max_tokens,
-        temperature,
-        top_p,
-        top_k,
-        min_p,
-        repetition_penalty,
-        seed,
-        stop or [],
-        presence_penalty,
-        frequency_penalty,
-        read_steering(steering),
-    )
-    running = options.Running(threads, context, memory, kind, device, cache_type)
     source = command.Source(prompt or [], text, messages, raw)
     command.run(model, source, sampling, running, report, as_json=as_json)
 
@@ -374,18 +285,15 @@ def remove(
 
 
 @app.command()
+@grouped
 def verify(
     model: Annotated[str, typer.Argument(help="A name, a folder or a file.")],
     report: Annotated[Path | None, typer.Option(help="Also write the report to this file.")] = None,
-    threads: options.Threads = None,
-    context: options.Context = None,
-    memory: options.Memory = None,
-    kind: options.ComputeType = None,
-    device: options.Device = "cpu",
+    *,
+    running: options.Running,
     as_json: options.Json = False,
 ) -> None:
     """Check a checkpoint and print a report on it."""
     from ostro.cli import verify as command
 
-    running = options.Running(threads, context, memory, kind, device)
     command.run(model, report, running, as_json=as_json)

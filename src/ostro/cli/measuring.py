@@ -33,12 +33,12 @@ class Asked:
     """What all commands of ``ostro eval`` take."""
 
     models: Sequence[str]
-    data: Path | None
-    limit: int | None
-    seed: int
+    running: Running
     report: Path | None
     as_json: bool
-    running: Running
+    seed: int = 0
+    data: Path | None = None
+    limit: int | None = None
 
     @property
     def threads(self) -> int:

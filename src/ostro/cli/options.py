@@ -1,14 +1,14 @@
-"""Options that several sub-commands share, and the small objects they become."""
+"""Options that several sub-commands share, and the groups in which they come.
+
+:func:`ostro.cli.option_groups.grouped` makes options of a group's fields.
+"""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 from ostro.errors import OstroError
-
-if TYPE_CHECKING:  # It would import PyTorch before a command is known.
-    from ostro.model.steering import Steering
 
 MaxTokens = Annotated[
     int | None, typer.Option(min=1, help="Most tokens to generate [default: until EOS or context].")
@@ -53,6 +53,13 @@ WeightTypeOption = Annotated[
     str | None, typer.Option("--type", help="A weight type, such as BF16 or Q4_0.")
 ]
 Device = Annotated[str, typer.Option(help="cpu or cuda.")]
+MaxConcurrency = Annotated[int, typer.Option(min=1, help="Answers computed at once.")]
+ServedTemperature = Annotated[
+    float, typer.Option(min=0, max=2, help="For requests that name none.")
+]
+ServedTokens = Annotated[
+    int, typer.Option(min=1, help="Most tokens of an answer where a request names none.")
+]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 
 
@@ -64,46 +71,67 @@ def check_routing(routing: bool, *, as_json: bool) -> None:
 
 @dataclass(frozen=True)
 class Sampling:
-    """How to choose tokens and experts, as given on the command line."""
+    """How to choose tokens and experts."""
 
-    max_tokens: int | None
-    temperature: float
-    top_p: float
-    top_k: int
-    min_p: float
-    repetition_penalty: float
-    seed: int | None
-    stop: list[str]
-    presence_penalty: float = 0.0
-    frequency_penalty: float = 0.0
-    steering: "Steering | None" = None
-    routing: bool = False
+    max_tokens: MaxTokens = None
+    temperature: Temperature = 0.0
+    top_p: TopP = 1.0
+    top_k: TopK = 0
+    min_p: MinP = 0.0
+    repetition_penalty: RepetitionPenalty = 1.0
+    presence_penalty: Penalty = 0.0
+    frequency_penalty: Penalty = 0.0
+    seed: Seed = None
+    stop: Stop = None
+    steering: SteeringJson = None
 
     def arguments(self) -> dict[str, Any]:
-        """Keyword arguments for the engine."""
-        return dict(vars(self))
+        """Keyword arguments for the engine; steering that can't be read is an OstroError."""
+        from ostro.cli.inputs import read_steering
+
+        return vars(self) | {"stop": self.stop or [], "steering": read_steering(self.steering)}
 
 
 @dataclass(frozen=True)
-class Running:
+class ToldSampling(Sampling):
+    """The same, and whether each token's experts are told."""
+
+    routing: Routing = False
+
+
+@dataclass(frozen=True)
+class Precision:
+    """In what precision to compute, and how far to read: what results depend on."""
+
+    context: Context = None
+    cache_type: CacheType = None
+    rope_scaling: RopeScaling = None
+    kind: ComputeType = None
+    device: Device = "cpu"
+
+
+@dataclass(frozen=True)
+class Running(Precision):
     """Where and in what precision to compute."""
 
-    threads: int | None
-    context: int | None
-    memory: str | None
-    kind: str | None
-    device: str
-    cache_type: str | None = None
-    rope_scaling: str | None = None
+    threads: Threads = None
+    memory: Memory = None
 
     def arguments(self) -> dict[str, Any]:
         """Keyword arguments for ``ostro.load``."""
-        return {
-            "rope_scaling": self.rope_scaling,
-            "cache_type": self.cache_type,
-            "threads": self.threads,
-            "context": self.context,
-            "memory": self.memory,
-            "dtype": self.kind,
-            "device": self.device,
-        }
+        values = dict(vars(self))
+        return values | {"dtype": values.pop("kind")}
+
+
+@dataclass(frozen=True)
+class Serving:
+    """How answers are computed together, and what holds for requests that don't say."""
+
+    max_concurrency: MaxConcurrency = 32
+    temperature: ServedTemperature = 0.0
+    max_tokens: ServedTokens = 1024
+
+    def arguments(self) -> dict[str, Any]:
+        """Keyword arguments for the server's options."""
+        values = dict(vars(self))
+        return values | {"concurrency": values.pop("max_concurrency")}

@@ -2,16 +2,16 @@
 
 import contextlib
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from rich.live import Live
 from rich.markdown import Markdown
 
 from ostro.cli.fitting import fitting
-from ostro.cli.options import Sampling
 from ostro.cli.output import pool_line
 from ostro.config import format_bytes
 from ostro.engine.completion import Timer
@@ -36,7 +36,7 @@ class Repl:
     def __init__(
         self,
         llm: LLM,
-        sampling: Sampling,
+        sampling: Mapping[str, Any],
         environment: Environment,
         system: str | None,
         *,
@@ -90,7 +90,7 @@ class Repl:
         """Answer as streaming Markdown; Ctrl-C keeps what has come so far."""
         turns = [*self.turns, Message("user", question)]
         system = [Message("system", self.system)] if self.system else []
-        maximum = self.sampling.max_tokens
+        maximum = self.sampling["max_tokens"]
         messages = fitting(self.llm, [*system, *turns], safe=self.safe, max_tokens=maximum)
         self.last, text = Timer(), ""
         with (
@@ -98,7 +98,7 @@ class Repl:
             Live(console=self.console, refresh_per_second=8, vertical_overflow="visible") as live,
         ):
             pieces = self.llm.stream(
-                messages, safe_prompt=self.safe, timer=self.last, **self.sampling.arguments()
+                messages, safe_prompt=self.safe, timer=self.last, **self.sampling
             )
             try:
                 for piece in pieces:

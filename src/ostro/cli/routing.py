@@ -21,7 +21,6 @@ from ostro.evaluation.routing_summary import LayerSummary, RoutingSummary, summa
 from ostro.evaluation.routing_table import record, require_pyarrow
 from ostro.text.messages import Message, parse_messages
 
-_UNSAID = Sampling(None, 0.0, 1.0, 0, 0.0, 1.0, None, [])
 _BLOCKS = " ▁▂▃▄▅▆▇█"
 _PIPE_WIDTH = 160
 Requests = Callable[[LLM], list[Request]]
@@ -137,7 +136,7 @@ def _requests(source: Source, sampling: Sampling) -> Requests:
 
 
 def _of_text(path: Path, sampling: Sampling, *, raw: bool) -> Requests:
-    if replace(sampling, steering=None) != _UNSAID:
+    if replace(sampling, steering=None) != Sampling():
         raise OstroError("--text is read and not answered; leave out how to choose tokens")
-    text, steering = read_text(path), sampling.steering
+    text, steering = read_text(path), sampling.arguments()["steering"]
     return lambda llm: text_requests(llm, text, raw=raw, steering=steering)

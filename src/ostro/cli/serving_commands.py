@@ -6,24 +6,21 @@ from typing import Annotated, Any
 import typer
 
 from ostro.cli import options
+from ostro.cli.option_groups import grouped
 
 
+@grouped
 def run(
     command: Annotated[
         list[str], typer.Argument(metavar="-- COMMAND...", help="The program and its arguments.")
     ],
     model: Annotated[str, typer.Option(help="A name, a folder or a file.")] = "demo",
-    threads: options.Threads = None,
-    context: options.Context = None,
-    memory: options.Memory = None,
-    cache_type: options.CacheType = None,
-    kind: options.ComputeType = None,
-    device: options.Device = "cpu",
+    *,
+    running: options.Running,
 ) -> None:
     """Run a program written for Mistral's or OpenAI's API against a model here."""
     from ostro.cli import run as room
 
-    running = options.Running(threads, context, memory, kind, device, cache_type)
     room.run(model, command, running)
 
 
@@ -36,6 +33,7 @@ def fetch_client(
     room.fetch(python)
 
 
+@grouped
 def serve(
     model: Annotated[str, typer.Argument(help="A name, a folder or a file.")] = "demo",
     alias: Annotated[
@@ -52,7 +50,6 @@ def serve(
     insecure: Annotated[
         bool, typer.Option("--insecure", help="Let others on the network in without a key.")
     ] = False,
-    max_concurrency: Annotated[int, typer.Option(min=1, help="Answers computed at once.")] = 32,
     max_queue: Annotated[int, typer.Option(min=0, help="Requests that may wait.")] = 256,
     requests_per_minute: Annotated[
         int | None, typer.Option(min=1, help="Of each key [default: any number].")
@@ -60,61 +57,39 @@ def serve(
     origin: Annotated[
         list[str] | None, typer.Option(help="A web origin that may ask (CORS); may be repeated.")
     ] = None,
-    temperature: Annotated[
-        float, typer.Option(min=0, max=2, help="For requests that name none.")
-    ] = 0.0,
-    max_tokens: Annotated[
-        int, typer.Option(min=1, help="Most tokens of an answer where a request names none.")
-    ] = 1024,
     log_prompts: Annotated[
         bool, typer.Option("--log-prompts", help="Write requests into the log.")
     ] = False,
-    threads: options.Threads = None,
-    context: options.Context = None,
-    memory: options.Memory = None,
-    cache_type: options.CacheType = None,
-    rope_scaling: options.RopeScaling = None,
-    kind: options.ComputeType = None,
-    device: options.Device = "cpu",
+    *,
+    serving: options.Serving,
+    running: options.Running,
 ) -> None:
     """Serve a model behind the Mistral and OpenAI APIs."""
     from ostro.cli import serve as command
 
-    running = options.Running(threads, context, memory, kind, device, cache_type, rope_scaling)
     asked = {
         "host": host,
         "port": port,
         "api_keys": api_keys,
         "insecure": insecure,
-        "concurrency": max_concurrency,
         "max_queue": max_queue,
         "requests_per_minute": requests_per_minute,
         "origins": tuple(origin or ()),
-        "temperature": temperature,
-        "max_tokens": max_tokens,
         "log_prompts": log_prompts,
     }
+    asked |= serving.arguments()
     asked |= {"aliases": tuple(alias)} if alias else {}
     command.run(model, running, adapter or [], asked)
 
 
+@grouped
 def batch(
     source: Annotated[Path, typer.Argument(metavar="IN.jsonl", help="A request a line.")],
     target: Annotated[Path, typer.Argument(metavar="OUT.jsonl", help="Where answers go.")],
     model: Annotated[str, typer.Option(help="A name, a folder or a file.")] = "demo",
-    max_concurrency: Annotated[int, typer.Option(min=1, help="Answers computed at once.")] = 32,
-    temperature: Annotated[
-        float, typer.Option(min=0, max=2, help="For requests that name none.")
-    ] = 0.0,
-    max_tokens: Annotated[
-        int, typer.Option(min=1, help="Most tokens of an answer where a request names none.")
-    ] = 1024,
-    threads: options.Threads = None,
-    context: options.Context = None,
-    memory: options.Memory = None,
-    cache_type: options.CacheType = None,
-    kind: options.ComputeType = None,
-    device: options.Device = "cpu",
+    *,
+    serving: options.Serving,
+    running: options.Running,
 ) -> None:
     """Answer a file of requests in the batch form of Mistral's and OpenAI's APIs.
 
@@ -122,13 +97,7 @@ def batch(
     """
     from ostro.cli import batch as command
 
-    running = options.Running(threads, context, memory, kind, device, cache_type)
-    asked = {
-        "concurrency": max_concurrency,
-        "temperature": temperature,
-        "max_tokens": max_tokens,
-    }
-    command.run(source, target, model, running, asked)
+    command.run(source, target, model, running, serving.arguments())
 
 
 def key(as_json: options.Json = False) -> None:
