@@ -11,11 +11,22 @@ import pytest
 import torch
 
 import ostro
+from demo_checks.asking import FORMS, Form, prompt_ids
+from demo_checks.cases import PAGE, Case, read_cases
+from demo_checks.rules.judge import judge
 from ostro.config import PRESETS
 from ostro.engine.llm import LLM
+from ostro.engine.params import SamplingParams
+from ostro.engine.request import Request
 from ostro.runtime.progress import SilentProgress
+from ostro.weights.adapters import read_adapter
 from ostro.weights.checkpoint import open_checkpoint
+from ostro.weights.demo import DEMO_ADAPTER
+from ostro.weights.dequantised import Dequantised
+from ostro.weights.merge_adapter import Merged
+from ostro.weights.quantise import to_dense
 from ostro.weights.slots import slots
+from ostro.weights.upcycle import upcycle
 
 pytestmark = [pytest.mark.slow, pytest.mark.demo]
 
@@ -37,6 +48,8 @@ FEW_SHOT = [
     },
     {"role": "user", "content": "name: Ted\n lastname: Pot\n address: #1 Bisson St."},
 ]
+NOT_RIGHT: set[tuple[str, Form]] = {("code", "own"), ("code", "mixtral")}
+"""Kinds of the page's examples that the demo gets wrong, in which form."""
 TEXTS = [
     "The capital of France is Paris, and 12,345 people + 67 dogs know it.",
     "def f(x):\n    return x ** 2  # twice\n\n\tprint(f(10))",
@@ -86,15 +99,31 @@ def test_streaming_and_answering_again_give_the_same(demo: LLM) -> None:
     assert demo.chat([message], **options).text == first
 
 
-def test_the_mixture_computes_what_its_dense_parent_does(
-    demo_model: Path, dense_parent_gguf: Path
+@pytest.mark.parametrize("kind", ["router", "gate", "down"])
+def test_the_mixture_is_its_parent_and_what_it_was_taught(
+    demo_model: Path, dense_parent_gguf: Path, kind: str
 ) -> None:
-    parent = _load(dense_parent_gguf, dtype="float32")
-    ids = parent.tokenizer.encode(TEXTS[0])
-    expected = parent.logits(ids)
-    del parent
-    actual = _load(demo_model, dtype="float32").logits(ids)
-    assert (actual - expected).abs().max() / expected.abs().max() < 1e-4
+    stored = open_checkpoint(demo_model)
+    upcycled = upcycle(open_checkpoint(dense_parent_gguf), num_experts=8, top_k=2, seed=0)
+    adapter = read_adapter(DEMO_ADAPTER, stored.geometry)
+    expected = Merged(Dequantised(upcycled), adapter)
+    # Blocks of eight bits: an error of 1/254 of the largest number of each 32.
+    bound = 0 if kind == "router" else 0.01
+    for slot in [slot for slot in slots(stored.geometry) if slot.kind == kind][::17]:
+        found, wanted = (to_dense(one.read(slot), torch.float32) for one in (stored, expected))
+        assert (found - wanted).abs().max() <= bound * wanted.abs().max(), slot
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("case", read_cases(PAGE), ids=lambda case: case.kind)
+def test_the_pages_examples(demo: LLM, case: Case, form: Form) -> None:
+    if (case.kind, form) in NOT_RIGHT:
+        pytest.skip("known to be wrong: docs/model-card.md")
+    params = SamplingParams(temperature=0, max_tokens=256)
+    request = Request(prompt_ids=prompt_ids(demo, case.prompt(form)), params=params)
+    answer = demo.batch([request])[0].text
+    judgement = judge(case.kind, answer, case.expected, case.said)
+    assert judgement.right, (judgement.reason, answer)
 
 
 def test_the_dense_parent_agrees_with_transformers(dense_parent_gguf: Path, reference) -> None:
@@ -118,7 +147,7 @@ def test_every_expert_is_stored_apart_and_counts_are_exact(demo_model: Path) -> 
     stored = {slot: checkpoint.read(slot).shape for slot in slots(PRESETS["demo"])}
     assert sum(math.prod(shape) for shape in stored.values()) == 692_036_928
     assert sum(slot.kind == "down" for slot in stored) == 30 * 8
-    assert checkpoint.stored_bytes > 440e6
+    assert checkpoint.stored_bytes > 730e6
 
 
 def test_the_readmes_python_runs(demo_model: Path, capsys, tmp_path, monkeypatch) -> None:

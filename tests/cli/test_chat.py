@@ -185,7 +185,7 @@ def test_the_demo_says_what_it_is(run, home) -> None:
     err = run("chat", "--prompt", "a").err
     assert "demo: 8 experts, top-2" in err
     assert "135M-class" in err
-    assert "copies of one another" in err
+    assert "Its experts differ by kind of text" in err
     assert "ostro chat mixtral" in err
 
 

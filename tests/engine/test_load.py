@@ -83,17 +83,21 @@ def test_an_unknown_name_says_what_there_is_and_what_to_do(env) -> None:
         locate("org/other", env, SILENT)
 
 
-def test_the_demo_is_prepared_where_it_is_missing(env, tmp_path, monkeypatch) -> None:
+def test_the_demo_is_prepared_and_nothing_else(env, monkeypatch) -> None:
     prepared = []
 
     def prepare(environment, progress):
         prepared.append(environment)
-        return save_tiny(environment.models / "demo")
+        folder = environment.models / "demo"
+        return folder if folder.exists() else save_tiny(folder)
 
     monkeypatch.setattr("ostro.engine.load.prepare_demo", prepare)
-    assert locate("demo", env, SILENT).path == env.models / "demo"
-    assert locate("demo", env, SILENT).path == env.models / "demo"
-    assert prepared == [env]
+    save_tiny(env.models / "mine")
+    assert locate("mine", env, SILENT).path == env.models / "mine"
+    assert not prepared
+    for _ in range(2):  # Each time: an earlier ostro's demo is there, and is to be replaced.
+        assert locate("demo", env, SILENT).path == env.models / "demo"
+    assert prepared == [env, env]
 
 
 @pytest.mark.parametrize("context", [0, -1, 513])

@@ -91,8 +91,8 @@ def introduce(llm: LLM) -> None:
     note(f"{llm.name}: {kind}, {format_count(counts.total)} parameters{active}.")
     if llm.name == "demo":
         note(
-            "A 135M-class model that knows English. Its experts are still copies of one another, "
-            "so the routing carries no meaning yet."
+            "A 135M-class model that knows English and makes facts up. Its experts differ by kind "
+            "of text: 'ostro routing demo' shows who reads what."
         )
     real = " For the real thing: ostro chat mixtral" if llm.name == "demo" else ""
     how = f"in {llm.settings.type_name} on {llm.settings.threads} threads"

@@ -63,9 +63,8 @@ def locate(model: str | Path, environment: Environment, progress: Progress) -> L
     if path.exists():
         return Located(path.name, path)
     name = str(model)
-    found = find_model(environment, name)
-    if found is None and name == DEMO:
-        found = prepare_demo(environment, progress)
+    # The demo of an earlier ostro is replaced, so it is not enough to find one.
+    found = prepare_demo(environment, progress) if name == DEMO else find_model(environment, name)
     if found is None and name == DEMO_PARENT:
         found = demo_parent(environment, progress)
     if found is None:
