@@ -7,6 +7,7 @@ from itertools import islice
 import pytest
 
 from demo_text.held_out import held_out
+from demo_text.kinds.capitals import capital
 from demo_text.kinds.code_tasks import FUNCTIONS, SYSTEMS, code_task
 from demo_text.kinds.follow_up import TOPICS, follow_up
 from demo_text.kinds.function_entry import Function
@@ -106,3 +107,16 @@ def test_the_mixture_is_the_same_for_a_seed_and_repeats_nothing() -> None:
 
 def _slots(text: str) -> set[str]:
     return set(re.findall(r"\{(\w+)\^?\}", text))
+
+
+def test_capitals_are_answered_in_the_questions_language_and_none_of_the_checks() -> None:
+    draw = random.Random(0)
+    said = [capital(draw) for _ in range(600)]
+    checked = {"France", "Italy", "Japan", "Germany"}
+    assert not any(country in question for question, _ in said for country in checked)
+    begins = {"Wh": "The capital", "Quelle": "La capitale", "Was ist": "Die Hauptstadt"}
+    begins |= {"¿Cuál": "La capital de", "Qual è": "La capitale", "Name": "The capital"}
+    for start, answered in begins.items():
+        assert any(question.startswith(start) for question, _ in said)
+        assert all(text.startswith(answered) for one, text in said if one.startswith(start))
+    assert sum("capitale" in question for question, _ in said) < 120
