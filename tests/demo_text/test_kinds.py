@@ -116,7 +116,7 @@ def test_capitals_are_answered_in_the_questions_language_and_none_of_the_checks(
     assert not any(country in question for question, _ in said for country in checked)
     begins = {"Wh": "The capital", "Quelle": "La capitale", "Was ist": "Die Hauptstadt"}
     begins |= {"¿Cuál": "La capital de", "Qual è": "La capitale", "Name": "The capital"}
-    for start, answered in begins.items():
+    for start, beginning in begins.items():
         assert any(question.startswith(start) for question, _ in said)
-        assert all(text.startswith(answered) for one, text in said if one.startswith(start))
+        assert all(text.startswith(beginning) for one, text in said if one.startswith(start))
     assert sum("capitale" in question for question, _ in said) < 120
