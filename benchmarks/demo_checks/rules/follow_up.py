@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from demo_checks.rules.judgement import Judgement
 from demo_checks.rules.loops import repeated_in
 from demo_checks.rules.refusal import refusal_in
+from demo_checks.rules.stems import names_any
 
 MOST_WORDS = 100
 _LOST = re.compile(
@@ -35,7 +36,7 @@ def judge_follow_up(answer: str, stems: Sequence[str], said: str = "") -> Judgem
     repeated = repeated_in(answer)
     if repeated:
         return Judgement(False, f"repeats itself: {repeated!r}")
-    if not any(re.search(rf"\b{re.escape(stem)}", answer, re.IGNORECASE) for stem in stems):
+    if not names_any(answer, stems):
         return Judgement(False, f"names none of {', '.join(stems)}")
     count = len(answer.split())
     if count > MOST_WORDS:

@@ -4,12 +4,12 @@ Right is an answer in which one of the given stems begins a word; case does not 
 answers that decline, and those that say a sentence three times.
 """
 
-import re
 from collections.abc import Sequence
 
 from demo_checks.rules.judgement import Judgement
 from demo_checks.rules.loops import repeated_in
 from demo_checks.rules.refusal import refusal_in
+from demo_checks.rules.stems import names_any
 
 
 def judge_plain(answer: str, stems: Sequence[str]) -> Judgement:
@@ -19,6 +19,6 @@ def judge_plain(answer: str, stems: Sequence[str]) -> Judgement:
         return Judgement(False, f"declines: {refused!r}")
     if repeated:
         return Judgement(False, f"repeats itself: {repeated!r}")
-    if not any(re.search(rf"\b{re.escape(stem)}", answer, re.IGNORECASE) for stem in stems):
+    if not names_any(answer, stems):
         return Judgement(False, f"names none of {', '.join(stems)}")
     return Judgement(True)

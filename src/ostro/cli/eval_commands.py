@@ -1,84 +1,28 @@
 """The sub-commands of ``ostro eval``, and ``ostro bench``. Heavy imports live inside them."""
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ostro.cli import options
+from ostro.cli.eval_options import (
+    Documents,
+    Drawn,
+    Lengths,
+    Models,
+    TaskExtras,
+    Tasks,
+    Text,
+    Told,
+    Window,
+)
 from ostro.cli.option_groups import grouped
 
 if TYPE_CHECKING:  # It would import PyTorch before a command is known.
     from ostro.cli.measuring import Asked
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
-
-Models = Annotated[
-    list[str], typer.Argument(help="Names, folders or files; several stand side by side.")
-]
-Data = Annotated[Path | None, typer.Option(help="The folder of benchmark data.")]
-Limit = Annotated[
-    int | None, typer.Option(min=1, help="Documents for each cell of a table [default: all].")
-]
-Seed = Annotated[int, typer.Option(min=0, help="Draws documents, keys and samples.")]
-Report = Annotated[
-    Path | None, typer.Option(help="Write a page to look at, with plots and data beside it.")
-]
-Lengths = Annotated[
-    list[int] | None,
-    typer.Option("--length", min=2, help="Tokens (repeatable) [default: 512, 1024, ... ]."),
-]
-Text = Annotated[
-    Path | None,
-    typer.Option(help="A text to read [default: a page of Marcus Aurelius that ostro ships]."),
-]
-Window = Annotated[int | None, typer.Option("--context", min=3, help="Tokens to read together.")]
-AllowCode = Annotated[
-    bool,
-    typer.Option("--allow-code-execution", help="Run the programs that the model writes."),
-]
-JudgeUrl = Annotated[
-    str | None, typer.Option("--judge", help="Where a judge answers, such as http://HOST:PORT/v1.")
-]
-JudgeModel = Annotated[str, typer.Option(help="The judge's name there.")]
-JudgeKey = Annotated[str | None, typer.Option(help="Its key, or @FILE that holds it.")]
-Tasks = Annotated[
-    list[str] | None, typer.Option("--task", help="Only this one (repeatable) [default: all].")
-]
-
-
-@dataclass(frozen=True)
-class Told:
-    """How results are told."""
-
-    report: Report = None
-    as_json: options.Json = False
-
-
-@dataclass(frozen=True)
-class Drawn(Told):
-    """The same of what is drawn at random."""
-
-    seed: Seed = 0
-
-
-@dataclass(frozen=True)
-class Documents(Drawn):
-    """The same of documents in files."""
-
-    data: Data = None
-    limit: Limit = None
-
-
-@dataclass(frozen=True)
-class Judging:
-    """What tasks take beside data."""
-
-    allow_code_execution: AllowCode = False
-    judge: JudgeUrl = None
-    judge_model: JudgeModel = "mistral-large-latest"
-    judge_key: JudgeKey = None
 
 
 def _asked(models: list[str], told: Told, running: options.Running) -> "Asked":
@@ -137,7 +81,7 @@ def tasks(
     models: Models,
     task: Tasks = None,
     *,
-    judging: Judging,
+    extras: TaskExtras,
     documents: Documents,
     running: options.Running,
 ) -> None:
@@ -145,7 +89,6 @@ def tasks(
     from ostro.cli import evaluate as command
 
     asked = _asked(models, documents, running)
-    extras = command.TaskExtras(**vars(judging))
     command.run_tasks(asked, task or [], extras)
 
 
@@ -228,7 +171,7 @@ def figures(
 @grouped
 def everything(
     models: Models,
-    judging: Judging,
+    extras: TaskExtras,
     documents: Documents,
     running: options.Running,
 ) -> None:
@@ -236,7 +179,6 @@ def everything(
     from ostro.cli import evaluate as command
 
     asked = _asked(models, documents, running)
-    extras = command.TaskExtras(**vars(judging))
     command.run_all(asked, extras)
 
 

@@ -1,10 +1,11 @@
 """``ostro eval``: what each command measures."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
+from ostro.cli.eval_options import TaskExtras
 from ostro.cli.inputs import read_text
 from ostro.cli.measuring import Asked, FoundByName, Offer, measured, run, tell
 from ostro.config import Geometry
@@ -38,25 +39,6 @@ from ostro.runtime.progress import TerminalProgress
 
 _PROTOCOLS: tuple[CurveProtocol, ...] = (Paired(), Sliding(), ByPosition())
 _JUDGED = "mt-bench"
-
-
-@dataclass(frozen=True)
-class TaskExtras:
-    """What tasks take beside data: leave to run programs, and who judges."""
-
-    allow_code_execution: bool
-    judge: str | None
-    judge_model: str
-    judge_key: str | None
-
-    def as_judge(self) -> Judge | None:
-        """Whom to ask, if anybody."""
-        if self.judge is None:
-            return None
-        key = self.judge_key
-        if key is not None and key.startswith("@"):
-            key = read_text(Path(key[1:])).strip()
-        return Judge(url=self.judge, model=self.judge_model, key=key)
 
 
 def run_perplexity(
@@ -120,7 +102,7 @@ def run_figures(asked: Asked) -> None:
     offers = [
         Offer("Perplexity over context", _perplexity(asked, [], "paired", None)),
         Offer("Passkey", lambda: Passkey(seed=asked.seed)),
-        *_tasks(asked, [], TaskExtras(False, None, "", None)),
+        *_tasks(asked, [], TaskExtras()),
         *_bias(asked),
     ]
     _run_with_figures(asked, offers if asked.models else [], alone=True)
@@ -205,7 +187,7 @@ def _code(asked: Asked, tasks: Sequence[str], extras: TaskExtras) -> Measurement
 
 def _judged(asked: Asked, extras: TaskExtras) -> Measurement:
     data = asked.benchmark_data("MT-Bench")
-    return MTBench(data=data, judge=extras.as_judge(), limit=asked.limit, seed=asked.seed)
+    return MTBench(data=data, judge=_judge(extras), limit=asked.limit, seed=asked.seed)
 
 
 def _bias(asked: Asked) -> list[Offer]:
@@ -232,3 +214,13 @@ def _experts(asked: Asked, text: Path | None) -> Offer:
         return Experts(text=read_text(text), text_name=text.name, threads=asked.threads)
 
     return Offer("Experts", make)
+
+
+def _judge(extras: TaskExtras) -> Judge | None:
+    """Whom to ask, if anybody."""
+    if extras.judge is None:
+        return None
+    key = extras.judge_key
+    if key is not None and key.startswith("@"):
+        key = read_text(Path(key[1:])).strip()
+    return Judge(url=extras.judge, model=extras.judge_model, key=key)
