@@ -1,6 +1,6 @@
 """Does a mixture learn more from the same compute? A dense model against 8 experts, top 2.
 
-    .venv/bin/python benchmarks/sparse_vs_dense.py FILES... --out FOLDER [--size cpu|gpu] [--json]
+    .venv/bin/python benchmarks/sparse_vs_dense.py FILES... --out FOLDER [--size NAME] [--json]
 
 Both have the same number of active parameters and read the same tokens in the same order, and each
 runs its own schedule to the end. The mixture's budgets are shares of the dense model's tokens: the
@@ -64,8 +64,10 @@ _CPU = Geometry(
     rope_theta=1e4,
     tied_embeddings=True,
 )
+_SMALL = replace(_CPU, dim=64, head_dim=16, ffn_dim=256)
 _GPU = replace(_CPU, vocab_size=8192, dim=256, num_layers=6, head_dim=64, ffn_dim=1024)
 SIZES = {
+    "small": Size(_SMALL, 16_000_000, 256, 8, 8, 6e-3, "cpu", "float32"),
     "cpu": Size(_CPU, 5_000_000, 256, 2, 2, 2e-3, "cpu", "float32"),
     "gpu": Size(_GPU, 60_000_000, 512, 64, 64, 2e-3, "cuda", "bfloat16"),
 }
@@ -157,7 +159,8 @@ def _run(size: Size, out: Path, model: str, share: float, seed: int) -> Ending:
             },
             "optimizer": {"lr": size.lr},
             "schedule": {"steps": steps, "warmup": 0.05},
-            "router": {"balance": 0.01 if geometry.is_sparse else 0.0},
+            # Balanced over many steps: one step has a handful of texts, whose kinds may differ.
+            "router": {"balance": 0.01, "memory": 0.95} if geometry.is_sparse else {},
             "precision": {"dtype": size.dtype},
             "validation": {"every": max(steps // 20, 1), "samples": 200},
             "checkpoint": {"every": max(steps // 4, 1), "keep_last": 1},

@@ -14,6 +14,7 @@ from ostro.data.loader import Loader, LoaderOptions, ordered_samples, shuffled_s
 from ostro.data.tokenizer_hash import tokenizer_hash
 from ostro.errors import OstroError
 from ostro.model import Mixtral, RouterRecord, WholeStep
+from ostro.runtime.allocator import keep_freed_memory
 from ostro.runtime.progress import Progress
 from ostro.runtime.settings import parse_dtype
 from ostro.training.beginning import (
@@ -83,6 +84,7 @@ def assemble(
     if state is not None:
         check_same_run(recipe, state["recipe"], folder)
     ranks = Ranks(device=torch.device(recipe.device)) if ranks is None else ranks
+    keep_freed_memory()
     progress.note(f"memory: {told(require_room(recipe, places, ranks))}")
     builder = _Builder(recipe, places, folder, progress, ranks)
     run = Run(builder.parts(checkpoints, None if state is None else state["loader"]))
