@@ -5,27 +5,16 @@ import random
 
 import pytest
 
-import ostro
 from ostro.engine.engine import Engine, EngineBusyError
 from ostro.engine.llm import LLM
 from ostro.engine.params import SamplingParams
 from ostro.engine.request import Request
 from ostro.errors import OstroError
 from ostro.runtime.progress import SilentProgress
-from tiny_chat import ANSWER, save_babbler, save_speller
+from tiny_chat import ANSWER
 
 PROMPT = "\n"
 HELLO = [{"role": "user", "content": "Hello"}]
-
-
-@pytest.fixture(scope="module")
-def speller(tmp_path_factory) -> LLM:
-    return ostro.load(save_speller(tmp_path_factory.mktemp("speller")), progress=SilentProgress())
-
-
-@pytest.fixture(scope="module")
-def babbler(tmp_path_factory) -> LLM:
-    return ostro.load(save_babbler(tmp_path_factory.mktemp("babbler")), progress=SilentProgress())
 
 
 def held_pages(engine: Engine) -> int:

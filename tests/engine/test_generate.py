@@ -11,21 +11,11 @@ from ostro.engine.llm import LLM
 from ostro.engine.request import Piece
 from ostro.errors import OstroError
 from ostro.runtime.progress import SilentProgress
-from tiny_chat import ANSWER, EOS, save_babbler, save_speller, text_ids
+from tiny_chat import ANSWER, EOS, save_speller, text_ids
 
 HELLO = [{"role": "user", "content": "Hello"}]
 PROMPT = "\n"
 PROMPT_TOKENS = 2
-
-
-@pytest.fixture(scope="module")
-def speller(tmp_path_factory) -> LLM:
-    return ostro.load(save_speller(tmp_path_factory.mktemp("speller")), progress=SilentProgress())
-
-
-@pytest.fixture(scope="module")
-def babbler(tmp_path_factory) -> LLM:
-    return ostro.load(save_babbler(tmp_path_factory.mktemp("babbler")), progress=SilentProgress())
 
 
 def test_eos_ends_an_answer_and_is_counted_but_not_shown(speller: LLM) -> None:

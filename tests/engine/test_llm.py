@@ -15,16 +15,6 @@ from tiny_chat import ANSWER, BOS, EOS, VOCAB_SIZE, chat_ids, save_babbler, save
 HELLO = {"role": "user", "content": "Hello"}
 
 
-@pytest.fixture(scope="module")
-def speller(tmp_path_factory) -> LLM:
-    return ostro.load(save_speller(tmp_path_factory.mktemp("speller")), progress=SilentProgress())
-
-
-@pytest.fixture(scope="module")
-def babbler(tmp_path_factory) -> LLM:
-    return ostro.load(save_babbler(tmp_path_factory.mktemp("babbler")), progress=SilentProgress())
-
-
 def test_a_conversation_is_put_into_the_models_template(speller: LLM) -> None:
     messages = [
         Message("system", "Be brief."),

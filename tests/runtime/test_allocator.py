@@ -5,7 +5,7 @@ import pytest
 
 from ostro.runtime.allocator import keep_freed_memory
 
-# What the process still holds of ten blocks of 20 MiB that were freed: in a process of its own, since
+# What the process still holds of ten blocks of 20 MiB that were freed: a process of its own, since
 # the setting holds for a whole process.
 _HELD = """
 import sys
