@@ -10,20 +10,14 @@ from pathlib import Path
 
 import pytest
 
-import ostro
 from ostro.errors import OstroError
 from ostro.runtime.progress import SilentProgress
 from ostro.server.batch import run_batch
 from ostro.server.batch_files import BatchInput, batch_output
 from ostro.server.serve_options import ServeOptions
-from tiny_chat import ANSWER, save_babbler, save_speller
+from tiny_chat import ANSWER, save_babbler
 
 HELLO = [{"role": "user", "content": "Hello"}]
-
-
-@pytest.fixture(scope="module")
-def speller(tmp_path_factory) -> ostro.LLM:
-    return ostro.load(save_speller(tmp_path_factory.mktemp("s")), progress=SilentProgress())
 
 
 def chat(custom_id: str, **body) -> dict:
