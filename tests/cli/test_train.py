@@ -70,7 +70,7 @@ def test_mistakes_are_one_line(run, recipe, tmp_path) -> None:
     misspelt = run("train", "pretrain", recipe, *out, "--set", "optimizer.lrr=1")
     assert (misspelt.code, misspelt.err.count("\n")) == (2, 1)
     assert "unknown key 'lrr'; did you mean 'lr'?" in misspelt.err
-    assert "is missing" in run("train", "sft", recipe, *out, "--set", "data={}").err
+    assert "--set data.folder=FOLDER" in run("train", "sft", recipe, *out, "--set", "data={}").err
     none = run("train", "pretrain", tmp_path / "none.toml", *out)
     assert "cannot read the recipe" in none.err
     huge = run("train", "pretrain", recipe, *out, "--set", "model.geometry.dim=32768000")

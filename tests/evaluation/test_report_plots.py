@@ -58,8 +58,9 @@ def test_what_was_read_off_a_chart_is_marked() -> None:
         ],
         y=Axis(label="%"),
     )
-    (axes,) = figure_of(plot).axes
-    assert [text.get_text() for text in axes.get_legend().get_texts()] == ["~ paper", "own"]
+    figure = figure_of(plot)
+    (axes,), (legend,) = figure.axes, figure.legends
+    assert [text.get_text() for text in legend.get_texts()] == ["~ paper", "own"]
     assert [text.get_text() for text in axes.texts] == ["~", "~"]
     assert [bar.get_height() for bar in axes.patches] == [70.6, 50.5, 26.0, 0.0]
     assert plot.data["value"] == [70.6, 50.5, 26.0, None]

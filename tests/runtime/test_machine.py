@@ -38,7 +38,7 @@ def test_a_package_that_is_not_installed_is_no_error(
         raise PackageNotFoundError(package)
 
     monkeypatch.setattr(machine, "version", missing)
-    assert describe_machine(tmp_path / "missing").endswith("ostro unknown")
+    assert describe_machine(tmp_path / "missing").endswith("ostro from its sources, not installed")
 
 
 def test_features_are_the_first_processors(tmp_path: Path) -> None:

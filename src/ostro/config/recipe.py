@@ -348,6 +348,12 @@ def parse_recipe(
     given = table.setdefault("task", task)
     if given != task:
         raise OstroError(f"{where} is a recipe for {given}, not for {task}")
+    data = table.get("data", {})
+    if isinstance(data, dict) and "folder" not in data:
+        raise OstroError(
+            f"{where}: data.folder is missing; say --set data.folder=FOLDER, which `ostro data "
+            "prepare` wrote"
+        )
     return parse_table(Recipe, table, where)
 
 

@@ -21,7 +21,7 @@ def describe_machine(cpuinfo: Path = _CPUINFO) -> str:
     return (
         f"{_processor(cpuinfo)} ({features}), {usable_cores()} cores, "
         f"{read_memory().total / 2**30:.1f} GiB, {platform.system()} {platform.machine()}, "
-        f"torch {torch.__version__}, Python {sys.version.split()[0]}, ostro {_version('ostro')}"
+        f"torch {torch.__version__}, Python {sys.version.split()[0]}, {_own_version()}"
     )
 
 
@@ -36,11 +36,11 @@ def _processor(cpuinfo: Path) -> str:
     return name or platform.processor() or platform.machine() or "CPU"
 
 
-def _version(package: str) -> str:
+def _own_version() -> str:
     try:
-        return version(package)
+        return f"ostro {version('ostro')}"
     except PackageNotFoundError:
-        return "unknown"
+        return "ostro from its sources, not installed"
 
 
 def _field(cpuinfo: Path, name: str) -> str:

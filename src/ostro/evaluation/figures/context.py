@@ -73,7 +73,7 @@ def perplexity_plot(found: Mapping[str, ModelResults]) -> Plot:
             draw_curves(axes, curves)
             axes.set(xlabel="context, tokens", ylabel="perplexity")
             axes.xaxis.set_major_formatter(lambda value, _: f"{value / 1000:g}k")
-            add_legend(axes)
+        add_legend(figure)
         if len(own) == 1:
             panels[1].set(title=own[0].label)
 

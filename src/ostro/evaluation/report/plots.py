@@ -75,7 +75,7 @@ def line_plot(
         axes = figure.add_subplot()
         draw_curves(axes, curves)
         set_axis(axes, x=x, y=y)
-        add_legend(axes)
+        add_legend(figure)
 
     rows = [
         (curve.label, at, *_numbers(value))
@@ -102,7 +102,7 @@ def bar_plot(
         axes = figure.add_subplot()
         draw_bars(axes, groups, bars)
         set_axis(axes, y=y)
-        add_legend(axes)
+        add_legend(figure)
 
     return Plot(
         name=name, title=title, caption=caption, data=bar_data(groups, bars), draw=draw, size=size
@@ -248,11 +248,17 @@ def set_axis(axes: "Axes", *, x: Axis | None = None, y: Axis | None = None) -> N
             getattr(axes, f"{side}axis").minorticks_off()
 
 
-def add_legend(axes: "Axes") -> None:
-    """Say what is what where there is more than one thing, or one that needs a sign."""
-    handles, labels = axes.get_legend_handles_labels()
+def add_legend(figure: "Figure") -> None:
+    """Say what is what where there is more than one thing, or one that needs a sign.
+
+    It stands below all panels: within one it would lie on whatever is drawn there.
+    """
+    found = [axes.get_legend_handles_labels() for axes in figure.axes]
+    handles = [handle for one, _ in found for handle in one]
+    labels = [label for _, some in found for label in some]
     if len(handles) > 1 or any(label.startswith(APPROXIMATE) for label in labels):
-        axes.legend(handles, labels, ncols=1 + len(labels) // 7, fontsize=8)
+        columns = min(len(labels), 4)
+        figure.legend(handles, labels, loc="outside lower center", ncols=columns, fontsize=8)
 
 
 def series_label(label: str, is_approximate: bool) -> str:
