@@ -69,6 +69,29 @@ def test_an_adapter_is_merged_in(run, tmp_path, quantised) -> None:
     assert merged.generate("the cat", max_tokens=8).text == expected
 
 
+def test_two_adapters_at_once_are_what_they_are_one_after_another(run, tmp_path) -> None:
+    source = save_tiny(tmp_path / "tiny")
+    geometry = open_checkpoint(source).geometry
+    first, second = (
+        save_adapter(tmp_path / name, random_pairs(geometry, seed=seed))
+        for seed, name in enumerate(("first", "second"))
+    )
+    both, one, other = (tmp_path / name for name in ("both", "one", "other"))
+    options = ["--to", "hf", "--type", "F32"]
+    for asked in (
+        (source, both, *options, "--adapter", first, "--adapter", second),
+        (source, one, *options, "--adapter", first),
+        (one, other, *options, "--adapter", second),
+    ):
+        assert run("convert", *asked).code == 0
+    found, expected, half = (
+        ostro.load(path, dtype="float32", progress=SilentProgress()).logits([1, 2, 3])
+        for path in (both, other, one)
+    )
+    assert torch.equal(found, expected)
+    assert not torch.equal(found, half)
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [

@@ -1,5 +1,6 @@
 """``ostro convert`` and ``ostro upcycle``: write a model."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from ostro.cli.output import note, print_json
@@ -22,18 +23,19 @@ from ostro.weights.upcycle import upcycle
 
 
 def run_convert(
-    source: str, target: Path, to: str, kind: str | None, adapter: Path | None, *, as_json: bool
+    source: str, target: Path, to: str, kind: str | None, adapters: Sequence[Path], *, as_json: bool
 ) -> None:
     """Write ``source`` in the layout ``to``; without ``kind`` every weight keeps its type.
 
-    What ``adapter`` adds is merged in. Of a quantised model that needs ``kind``: the sums are taken
-    in float32, and stored anew.
+    What ``adapters`` add is merged in, one after another. Of a quantised model that needs ``kind``:
+    the sums are taken in float32, and stored anew.
     """
     checkpoint, wanted = _open(source), None if kind is None else weight_type(kind)
     model: SlotSource = checkpoint
-    if adapter is not None:
-        base = checkpoint if wanted is None else Dequantised(checkpoint)
-        model = Merged(base, read_adapter(adapter, checkpoint.geometry))
+    if adapters:
+        model = checkpoint if wanted is None else Dequantised(checkpoint)
+    for adapter in adapters:
+        model = Merged(model, read_adapter(adapter, checkpoint.geometry))
     written = write_model(
         model,
         TokenizerFiles.beside(checkpoint.path),

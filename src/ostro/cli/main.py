@@ -186,14 +186,15 @@ def convert(
     to: Annotated[str, typer.Option("--to", help="hf, hf-fused, mistral or gguf.")],
     kind: options.WeightTypeOption = None,
     adapter: Annotated[
-        Path | None, typer.Option(help="A LoRA adapter in PEFT's layout, to be merged in.")
+        list[Path] | None,
+        typer.Option(help="A LoRA adapter in PEFT's layout, to be merged in; may be repeated."),
     ] = None,
     as_json: options.Json = False,
 ) -> None:
     """Write a model in another layout or weight type."""
     from ostro.cli import convert as command
 
-    command.run_convert(source, target, to, kind, adapter, as_json=as_json)
+    command.run_convert(source, target, to, kind, adapter or [], as_json=as_json)
 
 
 @app.command()
