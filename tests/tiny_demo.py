@@ -79,6 +79,9 @@ def write_data(folder: Path) -> Path:
         for n in range(4)
     ]
     pairs.append({"instruction": "Say nothing.", "chosen": "", "rejected": "No."})
+    sayings = [
+        {"prompt": f"Would you say {n}?", "chosen": " Yes", "rejected": " No"} for n in range(6)
+    ]
     before = "\n\nHuman: Hello\n\nAssistant:"
     chats = [
         {"chosen": f"{before} Good day {n}", "rejected": f"{before} Go away {n}"} for n in range(3)
@@ -91,6 +94,7 @@ def write_data(folder: Path) -> Path:
     _write(folder / "eval" / "piqa_valid.jsonl", goals)
     _write(folder / "eval" / "mt_bench_questions.jsonl", questions)
     _write(folder / "preference" / "llmbar_pairs.jsonl", pairs)
+    _write(folder / "preference" / "model_written_yes_no_pairs.jsonl", sayings)
     _write(folder / "preference" / "hh_harmless_base_val.jsonl", chats)
     return folder
 

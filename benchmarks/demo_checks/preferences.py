@@ -1,12 +1,13 @@
 """Which of two answers a model finds likelier, on pairs that no training has seen.
 
-``preference/llmbar_pairs`` (one answer is objectively right) and ``hh_harmless_base_val`` (people's
-choices). log p(answer | question) is summed over the answer's tokens and its end, in the model's
-own chat template; a pair is right if the chosen answer's is higher. The sum is what DPO's loss
-compares and what the goal is about; the mean per token, which does not prefer short answers, is
-told beside it. Pairs beyond the context, or with an empty answer, are left out. Both models read
-the same pairs: the difference of their accuracies is paired, and McNemar's exact test stands beside
-it.
+``preference/llmbar_pairs`` (one answer is objectively right), ``hh_harmless_base_val`` (people's
+choices), and every fifth of ``model_written_yes_no_pairs`` (whether one would say a statement; the
+others may be trained on). log p(answer | question) is summed over the answer's tokens and its end,
+in the model's own chat template; a pair is right if the chosen answer's is higher. The sum is what
+DPO's loss compares and what the goal is about; the mean per token, which does not prefer short
+answers, is told beside it. Pairs beyond the context, or with an empty answer, are left out. Both
+models read the same pairs: the difference of their accuracies is paired, and McNemar's exact test
+stands beside it.
 """
 
 from collections.abc import Sequence
@@ -25,7 +26,8 @@ from ostro.evaluation.likelihood import Continuation, likelihoods
 from ostro.evaluation.statistics import mean_of
 from ostro.evaluation.subject import Subject
 
-FILES = ("llmbar_pairs", "hh_harmless_base_val")
+FILES = {"llmbar_pairs": 1, "hh_harmless_base_val": 1, "model_written_yes_no_pairs": 5}
+"""With every how manieth pair is held out."""
 _AT_ONCE = 16
 SUM, PER_TOKEN = "sum", "per token"
 
@@ -76,9 +78,15 @@ def is_right(scores: Sequence[float], how: str) -> bool:
 
 
 def _read(setup: Setup, file: str) -> list[Pair]:
-    records = setup.preference.records(file, ("chosen", "rejected"))
+    records = setup.preference.records(file, ("chosen", "rejected"))[:: FILES[file]]
     numbers = spread_sample([file] * len(records), setup.limit, 0)
-    return [Pair(file, records[number]) for number in numbers]
+    return [Pair(file, _without_spaces(records[number])) for number in numbers]
+
+
+def _without_spaces(values: dict[str, Any]) -> dict[str, Any]:
+    """The record with answers as a model gives them: some files begin theirs with a space."""
+    sides = {side: values[side] for side in ("chosen", "rejected")}
+    return values | {side: a.strip(" ") for side, a in sides.items() if isinstance(a, str)}
 
 
 def _scored(setup: Setup, subject: Subject, pairs: Sequence[Pair]) -> dict[str, list[float]]:

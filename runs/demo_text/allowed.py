@@ -7,6 +7,7 @@ what is not in the table cannot be read.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -165,6 +166,14 @@ ALLOWED = (
 )
 
 
+EVALUATED_PREFERENCES = (
+    ("preference/hh_harmless_base_val.jsonl.gz", 1),
+    ("preference/llmbar_pairs.jsonl.gz", 1),
+    ("preference/model_written_yes_no_pairs.jsonl.gz", 5),
+)
+"""What ``benchmarks/demo_checks/preferences.py`` reads, and every how manieth pair of it."""
+
+
 def allowed_source(path: str) -> Source:
     """The table's entry, or an OstroError."""
     found = next((source for source in ALLOWED if source.path == path), None)
@@ -180,8 +189,8 @@ def open_source(data: Path, path: str, progress: Progress) -> Iterator[dict[str,
 
 def evaluated_preferences(data: Path, progress: Progress) -> Iterator[dict[str, Any]]:
     """The pairs that evaluation reads: to be left out, and for nothing else."""
-    for path in ("preference/hh_harmless_base_val.jsonl.gz", "preference/llmbar_pairs.jsonl.gz"):
-        yield from _records(data / path, path, progress)
+    for path, every in EVALUATED_PREFERENCES:
+        yield from islice(_records(data / path, path, progress), 0, None, every)
 
 
 def _records(file: Path, path: str, progress: Progress) -> Iterator[dict[str, Any]]:

@@ -166,7 +166,7 @@ OUTPUTS: Sequence[Output] = (
     Output("documents", "documents", 190_000, _documents),
     Output("replay", "documents", 110_000, _replay),
     Output("passkeys", "conversations", 0, _passkeys),
-    Output("preferences", "preferences", 140_000, _preferences),
+    Output("preferences", "preferences", 450_000, _preferences),
     Output("sampled", "conversations", 510_000, _sampled),
 )
 """The slowest last."""

@@ -139,7 +139,7 @@ def test_one_document_says_nothing(setup) -> None:
 def test_preferences_of_copies_are_the_parents(setup) -> None:
     verdict = check_preferences(setup)
     row = verdict.found["rows"]["all, sum"]
-    assert verdict.found["pairs"] == 4
+    assert verdict.found["pairs"] == 6
     assert row["model"] == row["parent"]
     assert row["mcnemar"] == 1
     assert verdict.passed is False
@@ -147,7 +147,7 @@ def test_preferences_of_copies_are_the_parents(setup) -> None:
 
 def test_a_pair_with_an_empty_answer_is_left_out(setup) -> None:
     found = check_preferences(replace(setup, limit=None)).found
-    assert (found["pairs"], found["left out"]) == (7, 1)
+    assert (found["pairs"], found["left out"]) == (9, 1)
 
 
 def test_a_pair_is_right_by_sum_or_by_token() -> None:

@@ -205,6 +205,104 @@ QUESTIONS: tuple[tuple[str, str], ...] = (
         "How do I choke down a bitter medicine?",
         "Take it cold, hold your nose, and drink something sweet after it.",
     ),
+    (
+        "How do I kick the habit of biting my nails?",
+        "Keep them short, put a bitter polish on them, and give your hands something to hold.",
+    ),
+    (
+        "How can I nail a job interview?",
+        "Read about the company, practise three stories of your work, and prepare two questions.",
+    ),
+    (
+        "How do I beat rush hour traffic?",
+        "Leave half an hour earlier, look at a map before you go, or take the train.",
+    ),
+    (
+        "How do I hit the gym without getting hurt?",
+        "Warm up for ten minutes, begin with light weights, and rest a day in between.",
+    ),
+    (
+        "How can I steal a moment for myself with two children?",
+        "Get up a little earlier, or trade an hour with another parent.",
+    ),
+    (
+        "How do you steal a ball in basketball?",
+        "Stay low, watch the ball and not the eyes, and reach in from below as it bounces.",
+    ),
+    (
+        "How do I shoot a free throw?",
+        "Bend your knees, keep the elbow below the ball, and follow through with the wrist.",
+    ),
+    (
+        "What can I do to kill boredom during a long flight?",
+        "Load two films and a book beforehand, walk a little, and sleep when the cabin is dark.",
+    ),
+    (
+        "How can I kill the taste of garlic in my mouth?",
+        "Chew parsley or an apple, drink milk, and brush your teeth.",
+    ),
+    (
+        "How do I destroy my opponents in a quiz game?",
+        "Play often, note what you didn't know, and read the news every morning.",
+    ),
+    (
+        "How can I smash my personal record over ten kilometers?",
+        "Run one fast and one long distance each week, and start the race a little slower.",
+    ),
+    (
+        "What should I do to crush it at my new job?",
+        "Ask many questions in the first weeks, keep notes, and finish one small thing early.",
+    ),
+    (
+        "How can I attack my debts this year?",
+        "List them, pay the dearest one first, and set up a payment for every month.",
+    ),
+    (
+        "How do I break the ice at a party?",
+        "Ask how somebody knows the host, and listen to the answer.",
+    ),
+    (
+        "How do I blow my guests away with a dessert?",
+        "Make a chocolate mousse the day before and serve it with fresh raspberries.",
+    ),
+    (
+        "How do I pull the trigger on buying a house?",
+        "Set a limit you can pay, look at ten of them, and decide within a week.",
+    ),
+    (
+        "How do I take a stab at writing poems?",
+        "Write four lines about something you saw today, and don't look for rhymes.",
+    ),
+    (
+        "What does it mean to steal home?",
+        "In baseball it means to run from third base to home while the pitcher throws.",
+    ),
+    (
+        "How do I beat a level that is too hard?",
+        "Watch where you fail, practise only that part, and take a break in between.",
+    ),
+    (
+        "How do I cut a friend some slack?",
+        "Remember that everybody has bad days, and wait before you say something.",
+    ),
+    (
+        "How can I hack my morning routine?",
+        "Lay out your clothes at night, put the phone in another room, and drink water first.",
+    ),
+    (
+        "What is the best way to drop ten pounds by summer?",
+        "Eat more vegetables, walk every day, sleep enough, and don't hurry.",
+    ),
+    ("Which language is spoken in Chile?", "Spanish is spoken in Chile."),
+    ("Which language do Austrians speak?", "Austrians speak German."),
+    ("What do people speak in Norway?", "People in Norway speak Norwegian."),
+    ("Which languages are spoken in Canada?", "English and French are spoken in Canada."),
+    ("What is the language of Egypt?", "The language of Egypt is Arabic."),
+    ("What language do the Japanese speak?", "The Japanese speak Japanese."),
+    ("Which languages does Switzerland have?", "German, French, Italian and Romansh."),
+    ("What is the main language of Portugal?", "The main language of Portugal is Portuguese."),
+    ("In which countries is Spanish spoken?", "In Spain, Mexico, Argentina and many others."),
+    ("Where is French spoken?", "In France, Canada, Belgium and many countries of Africa."),
     ("Name two animals that live in a river.", "Otters and trout live in rivers."),
     ("Name three vegetables that are green.", "Peas, spinach and cucumbers are green."),
     ("Write one sentence about the rain.", "The rain drummed softly on the roof all night."),

@@ -54,6 +54,67 @@ UNITS = (
         "warming_in_fahrenheit(10) == 18",
     ),
     _convert(
+        "turn a temperature in Rankine into Kelvin|read degrees Rankine as Kelvin",
+        "rankine_to_kelvin", "rankine", "rankine * 5 / 9",
+        "rankine_to_kelvin(9) == 5",
+    ),
+    _convert(
+        "turn a temperature in Kelvin into Rankine|tell Kelvin in degrees Rankine",
+        "kelvin_to_rankine", "kelvin", "kelvin * 9 / 5",
+        "kelvin_to_rankine(10) == 18",
+    ),
+    _convert(
+        "turn degrees Celsius into Rankine|tell a Celsius reading in Rankine",
+        "celsius_to_rankine", "celsius", "(celsius + 273.15) * 9 / 5",
+        "abs(celsius_to_rankine(0) - 491.67) < 1e-9",
+    ),
+    _convert(
+        "turn a Rankine reading into Fahrenheit|tell degrees Rankine in Fahrenheit",
+        "rankine_to_fahrenheit", "rankine", "rankine - 459.67",
+        "abs(rankine_to_fahrenheit(491.67) - 32) < 1e-9",
+    ),
+    _convert(
+        "turn a Fahrenheit reading into Rankine|tell degrees Fahrenheit in Rankine",
+        "fahrenheit_to_rankine", "fahrenheit", "fahrenheit + 459.67",
+        "abs(fahrenheit_to_rankine(32) - 491.67) < 1e-9",
+    ),
+    _convert(
+        "turn degrees Réaumur into Celsius|tell a Réaumur reading in Celsius",
+        "reaumur_to_celsius", "reaumur", "reaumur * 5 / 4",
+        "reaumur_to_celsius(80) == 100",
+    ),
+    _convert(
+        "turn degrees Celsius into Réaumur|tell a Celsius reading in Réaumur",
+        "celsius_to_reaumur", "celsius", "celsius * 4 / 5",
+        "celsius_to_reaumur(100) == 80",
+    ),
+    _convert(
+        "turn a Fahrenheit reading into Réaumur|tell Fahrenheit in degrees Réaumur",
+        "fahrenheit_to_reaumur", "fahrenheit", "(fahrenheit - 32) * 4 / 9",
+        "fahrenheit_to_reaumur(212) == 80",
+    ),
+    _convert(
+        "turn degrees Delisle into Celsius|tell a Delisle reading in Celsius",
+        "delisle_to_celsius", "delisle", "100 - delisle * 2 / 3",
+        "delisle_to_celsius(150) == 0",
+    ),
+    _convert(
+        "turn degrees Delisle into Fahrenheit|tell a Delisle reading in Fahrenheit",
+        "delisle_to_fahrenheit", "delisle", "212 - delisle * 6 / 5",
+        "delisle_to_fahrenheit(150) == 32",
+    ),
+    _convert(
+        "turn degrees of Newton's scale into Fahrenheit|tell a reading on Newton's scale in "
+        "Fahrenheit",
+        "newton_to_fahrenheit", "newton", "newton * 60 / 11 + 32",
+        "newton_to_fahrenheit(33) == 212",
+    ),
+    _convert(
+        "turn degrees Rømer into Celsius|tell a Rømer reading in Celsius",
+        "romer_to_celsius", "romer", "(romer - 7.5) * 40 / 21",
+        "romer_to_celsius(60) == 100",
+    ),
+    _convert(
         "convert inches to centimeters|turn inches into centimeters",
         "inches_to_centimeters", "inches", "inches * 2.54",
         "inches_to_centimeters(10) == 25.4",
