@@ -15,6 +15,8 @@ from demo_text.human.people import PARTS, people_records
 from demo_text.human.preferences import FILES as PREFERENCES
 from demo_text.human.preferences import LONGEST as LONGEST_PAIR
 from demo_text.human.preferences import evaluated_questions, preference_records
+from demo_text.kinds.declining_pairs import SOURCE as DECLINING
+from demo_text.kinds.declining_pairs import declining_pairs
 from demo_text.kinds.mixture import kinds_records
 from demo_text.sampled.parts import Work, sampled_records
 from demo_text.sampled.questions import Questions
@@ -132,6 +134,8 @@ def _pieces(setting: Setting, budget: int, seed: int) -> Records:
 def _preferences(setting: Setting, budget: int) -> Records:
     data, seed, progress = setting.data, setting.seed, setting.progress
     evaluated = evaluated_questions(data, progress)
+    written = round((1 - sum(share for _, share in PREFERENCES)) * budget)
+    yield from _upto(setting, "preferences", DECLINING, declining_pairs(seed), written)
     for path, share in PREFERENCES:
         records = preference_records(data, path, seed, evaluated, progress)
         yield from _upto(

@@ -9,12 +9,13 @@ import pytest
 from demo_text.held_out import held_out
 from demo_text.kinds.capitals import capital
 from demo_text.kinds.code_tasks import FUNCTIONS, SYSTEMS, code_task
+from demo_text.kinds.declining_pairs import declining_pairs
 from demo_text.kinds.follow_up import TOPICS, follow_up
 from demo_text.kinds.function_entry import Function
 from demo_text.kinds.guard_rail import answered, declined
 from demo_text.kinds.mixture import kinds_records
 from demo_text.kinds.topics import Topic
-from demo_text.kinds.unkind_tables import FOREIGN
+from demo_text.kinds.unkind_tables import FOREIGN, FOREIGN_DECLINES, NO, NO_TO_HARM
 from ostro.text.safe_prompt import SAFE_PROMPT
 
 
@@ -120,3 +121,16 @@ def test_capitals_are_answered_in_the_questions_language_and_none_of_the_checks(
         assert any(question.startswith(start) for question, _ in said)
         assert all(text.startswith(beginning) for one, text in said if one.startswith(start))
     assert sum("capitale" in question for question, _ in said) < 120
+
+
+def test_the_harmless_and_the_unkind_are_preferred_in_turn() -> None:
+    pairs = list(islice(declining_pairs(0), 200))
+    refusals = (*NO, *NO_TO_HARM)
+    answered = [pair for pair in pairs if pair["rejected"].startswith(refusals)]
+    assert 80 <= len(answered) <= 120
+    assert not any(pair["chosen"].startswith(refusals) for pair in answered)
+    declines = [pair for pair in pairs if pair not in answered]
+    known = set(FOREIGN_DECLINES.values())
+    assert all(p["chosen"].startswith(refusals) or p["chosen"] in known for p in declines)
+    assert [repr(pair) for pair in islice(declining_pairs(0), 9)] == [repr(p) for p in pairs[:9]]
+    assert len({repr(pair) for pair in pairs}) == len(pairs)

@@ -54,31 +54,6 @@ UNITS = (
         "warming_in_fahrenheit(10) == 18",
     ),
     _convert(
-        "turn a temperature in Rankine into Kelvin|read degrees Rankine as Kelvin",
-        "rankine_to_kelvin", "rankine", "rankine * 5 / 9",
-        "rankine_to_kelvin(9) == 5",
-    ),
-    _convert(
-        "turn a temperature in Kelvin into Rankine|tell Kelvin in degrees Rankine",
-        "kelvin_to_rankine", "kelvin", "kelvin * 9 / 5",
-        "kelvin_to_rankine(10) == 18",
-    ),
-    _convert(
-        "turn degrees Celsius into Rankine|tell a Celsius reading in Rankine",
-        "celsius_to_rankine", "celsius", "(celsius + 273.15) * 9 / 5",
-        "abs(celsius_to_rankine(0) - 491.67) < 1e-9",
-    ),
-    _convert(
-        "turn a Rankine reading into Fahrenheit|tell degrees Rankine in Fahrenheit",
-        "rankine_to_fahrenheit", "rankine", "rankine - 459.67",
-        "abs(rankine_to_fahrenheit(491.67) - 32) < 1e-9",
-    ),
-    _convert(
-        "turn a Fahrenheit reading into Rankine|tell degrees Fahrenheit in Rankine",
-        "fahrenheit_to_rankine", "fahrenheit", "fahrenheit + 459.67",
-        "abs(fahrenheit_to_rankine(32) - 491.67) < 1e-9",
-    ),
-    _convert(
         "turn degrees Réaumur into Celsius|tell a Réaumur reading in Celsius",
         "reaumur_to_celsius", "reaumur", "reaumur * 5 / 4",
         "reaumur_to_celsius(80) == 100",
