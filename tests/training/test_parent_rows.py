@@ -231,9 +231,50 @@ def test_data_sets_that_cannot_be_the_same_conversations_are_refused(
         kind="preferences",
     )
     refused("vocabulary", TURNS, r"vocab_size = 260 and .* 300; the parent's tokenizer", vocab=300)
-    refused("fewer", TURNS[:3], r"sequences = 4 and .*fewer 3; .* with the same --validation")
+    more = [*TURNS, [(1, 1)]]
+    refused("more", more, r"sequences = 4 and .*more 5; .* the first of them, with the same --v")
     longer = [*TURNS[:3], [(3, 2), (4, 6)]]
     refused("longer", longer, r"learned_tokens = 46 and .*longer 47; .*that write answers alike")
+
+
+@pytest.mark.parametrize("packed", [True, False])
+@pytest.mark.parametrize("weight", [1.0, 0.25])
+def test_beyond_its_own_data_the_parent_has_no_say(
+    weight: float, packed: bool, inst: Rendering, tmp_path: Path
+) -> None:
+    model, parent = _model(), _parent()
+    part = _write(tmp_path / "part", _rendered(CHATML, TURNS[:2]))
+    rows = OwnTemplate(parent, inst, part)
+    task = LanguageTask(
+        Learner(Root(model), RouterRecord(model)),
+        Router(),
+        rows,
+        Distillation(parent="p", weight=weight),
+    )
+    samples = _samples(inst.dataset, packed=packed)
+    whole = count(samples)
+    parts = [task(sample, whole) for sample in samples]
+    language, divergence, told_language = (torch.zeros(()) for _ in range(3))
+    for number in range(4):
+        ids, learned = inst.dataset.sequence(number)
+        own = _logprobs(model, inst.dataset, number)
+        answers = torch.from_numpy(ids[learned])
+        said = -own.gather(1, answers[:, None]).sum()
+        language = language + said
+        if number < 2:
+            theirs = _logprobs(parent, part.dataset, number).detach()
+            told_language = told_language + said
+            divergence = divergence + F.kl_div(own, theirs, reduction="sum", log_target=True)
+    expected = (language - weight * told_language + weight * divergence) / whole.learned
+    found = torch.stack([part.loss for part in parts]).sum()
+    torch.testing.assert_close(found, expected, rtol=1e-5, atol=0)
+    said = sum(part.figures["lm"] for part in parts)
+    torch.testing.assert_close(said, (language / whole.learned).detach(), rtol=1e-5, atol=0)
+    names = dict(model.named_parameters())
+    got = torch.autograd.grad(found, list(names.values()))
+    wanted = torch.autograd.grad(expected, list(names.values()))
+    for name, one, other in zip(names, got, wanted, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-6, msg=name)
 
 
 def test_a_sequence_that_learns_other_tokens_is_refused_when_it_is_used(

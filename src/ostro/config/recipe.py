@@ -144,7 +144,8 @@ class Distillation:
     """A model's name, folder or file; empty: nothing of the kind."""
     data: str = ""
     """Folder of the same records prepared in the parent's own template (``ostro data prepare`` with
-    the parent's tokenizer); empty: the parent reads what the model reads."""
+    the parent's tokenizer); empty: the parent reads what the model reads. Where it has but the
+    first records, of the first files, the parent has no say of the others."""
     weight: float = 0.5
     """The share of the parent's loss; the tokens' has the rest. 1: only the parent."""
     temperature: float = 1.0

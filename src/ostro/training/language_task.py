@@ -32,28 +32,39 @@ class LanguageTask:
         hidden_TD, head_VD = self._learner.hidden(sample), self._learner.model.head()
         targets_T = targets(sample)
         learned = max(whole.learned, 1)
-        language = causal_lm(hidden_TD, head_VD, targets_T).total / learned
-        figures = {"lm": language.detach()}
-        loss = language
-        if self._parent is not None:
-            kept = self._distillation.weight
-            parents = self._parents_loss(sample, hidden_TD, targets_T) / learned
-            figures["parent"] = parents.detach()
-            loss = (1 - kept) * language + kept * parents
+        if self._parent is None:
+            language = causal_lm(hidden_TD, head_VD, targets_T).total / learned
+            figures, loss = {"lm": language.detach()}, language
+        else:
+            figures, loss = self._with_parent(self._parent, sample, hidden_TD, learned)
         loss = loss + self._router.add_to(figures, len(sample.tokens_T) / whole.rows)
         return Part(loss, figures | {"loss": loss.detach()})
 
-    def _parents_loss(self, sample: Sample, hidden_TD: Tensor, targets_T: Tensor) -> Tensor:
-        """KL divergence in nats, summed over the learned rows: only those have their like."""
-        assert self._parent is not None
-        return distillation(
-            hidden_TD[sample.learned_T],
+    def _with_parent(
+        self, parent: ParentRows, sample: Sample, hidden_TD: Tensor, learned: int
+    ) -> tuple[dict[str, Tensor], Tensor]:
+        """Where the parent has a say, its share of the loss is ``weight``; elsewhere nothing."""
+        head_VD, targets_T, told_T = (
             self._learner.model.head(),
-            self._parent(sample),
-            self._parent.model.head(),
-            targets_T[sample.learned_T],
+            targets(sample),
+            parent.told(sample),
+        )
+        told, alone = (
+            causal_lm(hidden_TD, head_VD, targets_T.masked_fill(~rows_T, IGNORED)).total / learned
+            for rows_T in (told_T, ~told_T)
+        )
+        # KL divergence in nats, summed over the rows that have their like.
+        divergence = distillation(
+            hidden_TD[told_T],
+            head_VD,
+            parent(sample),
+            parent.model.head(),
+            targets_T[told_T],
             temperature=self._distillation.temperature,
-        ).total
+        )
+        parents, weight = divergence.total / learned, self._distillation.weight
+        figures = {"lm": (told + alone).detach(), "parent": parents.detach()}
+        return figures, alone + (1 - weight) * told + weight * parents
 
 
 def targets(sample: Sample) -> Tensor:

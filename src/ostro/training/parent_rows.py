@@ -3,6 +3,8 @@
 A parent reads either what the model reads, or the same conversations in its own chat template. The
 tokens around the answers then differ, and so does their number; the answers' tokens are the same,
 and the k-th learned token of a sequence is told by one row on either side.
+
+Its data set may end before the model's does: of the sequences beyond, it has no say.
 """
 
 from collections.abc import Iterator
@@ -25,7 +27,6 @@ from ostro.training.task import hidden_rows
 _REMEDIES = {
     "kind": "prepare both with the same --kind",
     "vocab_size": "the parent's tokenizer must have the model's vocabulary",
-    "sequences": "prepare both from the same files, with the same --validation",
     "learned_tokens": "prepare both from the same files, with templates that write answers alike",
 }
 
@@ -36,10 +37,14 @@ class ParentRows(Protocol):
     model: Mixtral
     """The parent itself."""
 
+    def told(self, sample: Sample) -> Tensor:
+        """Which of the sample's rows it has a say of: ``[T]``, bool, L of the learned ones."""
+        ...
+
     def __call__(self, sample: Sample) -> Tensor:
         """The rows ``[L, P]`` that the parent's head reads, without gradient.
 
-        One for each of the sample's L learned tokens, in their order.
+        One for each row of the sample that it has a say of, in their order.
         """
         ...
 
@@ -49,6 +54,10 @@ class SameTokens:
 
     def __init__(self, parent: Mixtral) -> None:
         self.model = parent
+
+    def told(self, sample: Sample) -> Tensor:
+        """All that are learned."""
+        return sample.learned_T
 
     @torch.no_grad()
     def __call__(self, sample: Sample) -> Tensor:
@@ -89,6 +98,16 @@ class OwnTemplate:
         """``models`` is what samples are made of. An OstroError if the two can't be one text."""
         check_alike(models, parents)
         self.model, self._models, self._parents = parent, models, parents
+        self._count = parents.dataset.manifest.sequences
+
+    def told(self, sample: Sample) -> Tensor:
+        """Learned rows of sequences that the parent's data set has."""
+        device = sample.learned_T.device
+        has_T = torch.repeat_interleave(
+            torch.tensor([number < self._count for number in sample.numbers], device=device),
+            torch.tensor(sample.lengths, device=device),
+        )
+        return sample.learned_T & has_T
 
     @torch.no_grad()
     def __call__(self, sample: Sample) -> Tensor:
@@ -101,9 +120,13 @@ class OwnTemplate:
 
     def _rendered(self, sample: Sample) -> Iterator[Sample]:
         parts = sample.learned_T.cpu().split(sample.lengths)
-        for number, learned in zip(sample.numbers, parts, strict=True):
+        known = [pair for pair in zip(sample.numbers, parts, strict=True) if pair[0] < self._count]
+        for number, learned in known:
             self._check(number)
             yield self._parents.until(number, int(learned.sum()))
+        if not known:
+            # Ranks read together where a parent is shared out, so each reads at least a row.
+            yield self._parents.until(0, 0)
 
     def _check(self, number: int) -> None:
         if not np.array_equal(self._models.learned(number), self._parents.learned(number)):
@@ -115,10 +138,25 @@ class OwnTemplate:
 
 
 def check_alike(models: Rendering, parents: Rendering) -> None:
-    """Refuse two data sets whose sequences can't be the same ones, from their manifests alone."""
+    """Refuse two data sets whose sequences can't be the same ones, from their manifests alone.
+
+    The parent's may have the first of the model's sequences and no others.
+    """
+    own, other = (one.dataset.manifest for one in (models, parents))
+    if other.sequences > own.sequences:
+        raise _unlike(
+            models,
+            parents,
+            "sequences",
+            "prepare both from the same files, or the parent's from the first of them, with the "
+            "same --validation",
+        )
     for what, remedy in _REMEDIES.items():
-        own, other = (getattr(one.dataset.manifest, what) for one in (models, parents))
-        if own != other:
-            raise OstroError(
-                f"{models.folder} has {what} = {own} and {parents.folder} {other}; {remedy}"
-            )
+        is_part = what == "learned_tokens" and other.sequences < own.sequences
+        if getattr(own, what) != getattr(other, what) and not is_part:
+            raise _unlike(models, parents, what, remedy)
+
+
+def _unlike(models: Rendering, parents: Rendering, what: str, remedy: str) -> OstroError:
+    own, other = (getattr(one.dataset.manifest, what) for one in (models, parents))
+    return OstroError(f"{models.folder} has {what} = {own} and {parents.folder} {other}; {remedy}")
