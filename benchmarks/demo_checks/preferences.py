@@ -27,7 +27,7 @@ from ostro.evaluation.statistics import mean_of
 from ostro.evaluation.subject import Subject
 
 FILES = {"llmbar_pairs": 1, "hh_harmless_base_val": 1, "model_written_yes_no_pairs": 5}
-"""With every how manieth pair is held out."""
+"""With n where every n-th pair is held out."""
 _AT_ONCE = 16
 SUM, PER_TOKEN = "sum", "per token"
 

@@ -171,7 +171,7 @@ EVALUATED_PREFERENCES = (
     ("preference/llmbar_pairs.jsonl.gz", 1),
     ("preference/model_written_yes_no_pairs.jsonl.gz", 5),
 )
-"""What ``benchmarks/demo_checks/preferences.py`` reads, and every how manieth pair of it."""
+"""What ``benchmarks/demo_checks/preferences.py`` reads: every n-th pair of each file."""
 
 
 def allowed_source(path: str) -> Source:

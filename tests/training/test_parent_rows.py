@@ -1,5 +1,6 @@
 """A parent that reads the model's conversations in its own chat template."""
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from ostro.data.loader import LoaderOptions, ordered_samples
 from ostro.data.sequences import TokenSequence
 from ostro.errors import OstroError
 from ostro.model import Mixtral, RouterRecord
+from ostro.runtime.progress import SilentProgress
 from ostro.training.beginning import Places
 from ostro.training.initial_weights import new_model
 from ostro.training.language_task import LanguageTask
@@ -245,6 +247,7 @@ def test_beyond_its_own_data_the_parent_has_no_say(
     model, parent = _model(), _parent()
     part = _write(tmp_path / "part", _rendered(CHATML, TURNS[:2]))
     rows = OwnTemplate(parent, inst, part)
+    assert rows.beyond == 2
     task = LanguageTask(
         Learner(Root(model), RouterRecord(model)),
         Router(),
@@ -347,6 +350,23 @@ def test_both_parts_of_the_data_must_have_their_like(places: Places, tmp_path: P
     (tmp_path / "parents" / "data" / "validation").rename(tmp_path / "away")
     with pytest.raises(OstroError, match="validation is no data set"):
         tiny_run(tmp_path, "run", "sft", _changes(tmp_path), places)
+
+
+def test_it_is_told_of_how_many_the_parent_has_no_say(
+    places: Places, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[str] = []
+    monkeypatch.setattr(SilentProgress, "note", lambda self, text: told.append(text))
+    changes = _changes(tmp_path, "schedule.steps=2")
+    tiny_run(tmp_path, "whole", "sft", changes, places)
+    assert not any("no say" in text for text in told)
+    save_data(tmp_path / "first", "sft", records=30)
+    part = f"distillation.data={tmp_path / 'first' / 'data'}"
+    ended = tiny_run(tmp_path, "part", "sft", [*changes, part], places).train()
+    assert ended.figures is not None
+    assert ended.figures["parent"] > 0
+    (said,) = [text for text in told if text.startswith("train: ")]
+    assert re.search(r"of the last \d of \d+ sequences it has no say", said), said
 
 
 def test_fine_tuning_may_have_a_parent_that_reads_the_models_tokens(

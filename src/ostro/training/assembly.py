@@ -235,9 +235,18 @@ class _Builder:
             Path(folder).expanduser()
             for folder in (self._recipe.data.folder, self._recipe.distillation.data)
         )
-        return lambda dataset, part: OwnTemplate(
-            parent, Rendering(own / part, dataset), Rendering.open(parents / part)
-        )
+
+        def own_template(dataset: Dataset, part: str) -> ParentRows:
+            rendered = Rendering(own / part, dataset), Rendering.open(parents / part)
+            rows = OwnTemplate(parent, *rendered)
+            if rows.beyond:
+                self._progress.note(
+                    f"{part}: the parent's data end before the model's; of the last {rows.beyond} "
+                    f"of {len(dataset)} sequences it has no say"
+                )
+            return rows
+
+        return own_template
 
     def _reference(self, learner: Learner, dataset: Dataset, name: str) -> Reference:
         if self._recipe.preference.reference == "adapter_off":

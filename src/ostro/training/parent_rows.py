@@ -100,6 +100,11 @@ class OwnTemplate:
         self.model, self._models, self._parents = parent, models, parents
         self._count = parents.dataset.manifest.sequences
 
+    @property
+    def beyond(self) -> int:
+        """How many of the model's sequences it has no say of."""
+        return self._models.dataset.manifest.sequences - self._count
+
     def told(self, sample: Sample) -> Tensor:
         """Learned rows of sequences that the parent's data set has."""
         device = sample.learned_T.device
