@@ -25,6 +25,9 @@ from demo_text.writing import write_records
 from ostro.data.kinds import Kind
 from ostro.runtime.progress import Progress
 
+_DECLINING_SHARE = 0.3
+"""Of the preferences' tokens: pairs that tell when to decline."""
+
 Records = Iterable[Mapping[str, Any]]
 
 
@@ -134,12 +137,17 @@ def _pieces(setting: Setting, budget: int, seed: int) -> Records:
 def _preferences(setting: Setting, budget: int) -> Records:
     data, seed, progress = setting.data, setting.seed, setting.progress
     evaluated = evaluated_questions(data, progress)
-    written = round((1 - sum(share for _, share in PREFERENCES)) * budget)
+    written = round(_DECLINING_SHARE * budget)
     yield from _upto(setting, "preferences", DECLINING, declining_pairs(seed), written)
     for path, share in PREFERENCES:
         records = preference_records(data, path, seed, evaluated, progress)
         yield from _upto(
-            setting, "preferences", path, records, round(share * budget), longest=LONGEST_PAIR
+            setting,
+            "preferences",
+            path,
+            records,
+            round(share * (budget - written)),
+            longest=LONGEST_PAIR,
         )
 
 
