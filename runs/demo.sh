@@ -8,7 +8,7 @@
 # DATA_DIR has the folders pretrain, sft and preference. A call works for at most MINUTES (default 8;
 # 0: without end), saves and leaves with code 75; the same call then goes on. OSTRO and PYTHON name
 # the commands. CHANGES are --set options for all stages, such as CHANGES="device=cuda". SCALE says
-# how much text is written: 1 is about 1.4 million tokens, three hours on two cores. TYPE is what
+# how much text is written: 1 is about 1.7 million tokens, three hours on two cores. TYPE is what
 # the merged model is stored in.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."

@@ -43,7 +43,7 @@ def read_arguments(words: Sequence[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Write the demo's training text.")
     parser.add_argument("data", type=Path, help="folder with pretrain, sft and preference")
     parser.add_argument("out", type=Path, help="folder to write to")
-    parser.add_argument("--scale", type=float, default=1.0, help="1 is about 1.4 million tokens")
+    parser.add_argument("--scale", type=float, default=1.0, help="1 is about 1.7 million tokens")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--parent", default="demo-parent", help="the model that answers")
     parser.add_argument("--only", nargs="+", choices=names, default=names, help="files to write")
