@@ -335,7 +335,8 @@ def test_the_section_has_curves_steps_and_the_published_values() -> None:
     plot.draw(figure)
     FigureCanvasAgg(figure).draw()
     (axes,) = figure.axes
-    assert [text.get_text() for text in axes.get_legend().get_texts()] == ["a", "b"]
+    (legend,) = figure.legends
+    assert [text.get_text() for text in legend.get_texts()] == ["a", "b"]
     drawn = axes.lines[0].get_ydata()
     assert list(drawn) == pytest.approx([math.exp(mean) for mean in (3.5, 3.05, 2.5)])
 

@@ -216,7 +216,8 @@ def test_the_section_shows_every_place_with_its_spread(found) -> None:
     assert len({len(column) for column in plot.data.values()}) == 1
     figure = Figure()
     plot.draw(figure)
-    labels = [text.get_text() for text in figure.axes[0].get_legend().get_texts()]
+    (legend,) = figure.legends
+    labels = [text.get_text() for text in legend.get_texts()]
     assert labels == ["1 sequence", "3 sequences"]
 
 

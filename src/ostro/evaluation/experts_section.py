@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from ostro.evaluation.plain_values import read_estimate
 from ostro.evaluation.report.contents import Block, Cell, Plot, Section, Table
+from ostro.evaluation.report.plots import add_legend
 from ostro.evaluation.report.wording import file_name
 from ostro.evaluation.speed.section import speed_cell
 from ostro.evaluation.statistics import Estimate
@@ -114,7 +115,7 @@ def _count_plot(model: str, one: Found) -> Plot:
         for axes in (left, right):
             axes.axvline(baseline["top_k"], color="0.5", linestyle="--", label="baseline")
             axes.set(xlabel="experts a token")
-            axes.legend()
+        add_legend(figure)
 
     return Plot(
         name=f"experts-{file_name(model)}",

@@ -9,6 +9,7 @@ from ostro.errors import OstroError
 from ostro.evaluation.measurement import Found
 from ostro.evaluation.quantisation import WINDOW, Comparison, compare, require_one_model
 from ostro.evaluation.report.contents import Block, Cell, Plot, Section, Table
+from ostro.evaluation.report.plots import add_legend
 from ostro.evaluation.results import Results
 from ostro.evaluation.shipped_text import TEXT_NAME, shipped_text
 from ostro.evaluation.statistics import Estimate
@@ -140,7 +141,7 @@ def _experts_plot(comparisons: Sequence[Comparison]) -> Plot:
             shares = [100 * share for share in one.same_experts]
             axes.plot(range(len(shares)), shares, marker="o", label=one.quantised)
         axes.set(xlabel="layer", ylabel="tokens with the same experts, %")
-        axes.legend()
+        add_legend(figure)
 
     return Plot(
         name="quantisation-experts",

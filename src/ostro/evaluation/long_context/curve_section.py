@@ -9,6 +9,7 @@ from ostro.evaluation.long_context.curve import Curve, Range, Step
 from ostro.evaluation.measurement import Found
 from ostro.evaluation.published.long_context import perplexity_curve
 from ostro.evaluation.report.contents import Cell, Plot, Section, Table
+from ostro.evaluation.report.plots import add_legend
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -156,7 +157,7 @@ class _Picture:
         axes.minorticks_off()
         axes.set_xlabel("context length (tokens)")
         axes.set_ylabel(self.unit)
-        axes.legend()
+        add_legend(figure)
 
 
 def _plots(curves: Mapping[str, Curve]) -> list[Plot]:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from ostro.evaluation.measurement import Found
 from ostro.evaluation.report.contents import Cell, Plot, Section, Table
+from ostro.evaluation.report.plots import add_legend
 from ostro.evaluation.statistics import Estimate, mean_of
 
 if TYPE_CHECKING:
@@ -139,4 +140,4 @@ class _Drawing:
         axes.set_ylim(-0.05, 1.05)
         axes.set_xlabel("length (tokens)")
         axes.set_ylabel("share found")
-        axes.legend()
+        add_legend(figure)

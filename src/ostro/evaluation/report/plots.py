@@ -251,11 +251,12 @@ def set_axis(axes: "Axes", *, x: Axis | None = None, y: Axis | None = None) -> N
 def add_legend(figure: "Figure") -> None:
     """Say what is what where there is more than one thing, or one that needs a sign.
 
-    It stands below all panels: within one it would lie on whatever is drawn there.
+    It stands below all panels: within one it would lie on whatever is drawn there. What several
+    panels call alike is told once.
     """
     found = [axes.get_legend_handles_labels() for axes in figure.axes]
-    handles = [handle for one, _ in found for handle in one]
-    labels = [label for _, some in found for label in some]
+    signs = {label: handle for one in found for handle, label in zip(*one, strict=True)}
+    handles, labels = list(signs.values()), list(signs)
     if len(handles) > 1 or any(label.startswith(APPROXIMATE) for label in labels):
         columns = min(len(labels), 4)
         figure.legend(handles, labels, loc="outside lower center", ncols=columns, fontsize=8)

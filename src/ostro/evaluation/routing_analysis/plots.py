@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from ostro.evaluation.plain_values import read_estimate
 from ostro.evaluation.report.contents import Plot
+from ostro.evaluation.report.plots import add_legend
 from ostro.evaluation.report.wording import file_name
 from ostro.evaluation.routing_analysis.found import ALL, EITHER
 
@@ -26,7 +27,7 @@ def repeats_plot(model: str, found: Found) -> Plot:
         for axes, (key, chance, title) in zip(panels, _KINDS, strict=True):
             _draw_repeats(axes, found, key, found["chance"][chance])
             axes.set(title=title, xlabel="layer", ylabel="pairs of tokens, %")
-        panels[0].legend()
+        add_legend(figure)
 
     return Plot(
         name=f"routing-repeats-{file_name(model)}",

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from ostro.config import format_bytes
 from ostro.evaluation.report.contents import Block, Cell, Plot, Section, Table
+from ostro.evaluation.report.plots import add_legend
 from ostro.evaluation.report.wording import file_name
 
 if TYPE_CHECKING:  # matplotlib is imported only where something is drawn.
@@ -100,8 +101,7 @@ def _plot(model: str, one: Found) -> Plot:
             axes.set(title=words, xlabel="tokens of the prompt", ylabel="tokens/s")
             axes.set_xscale("log", base=2)
             axes.set_yscale("log", base=2)
-        if measured:
-            panels[0].legend()
+        add_legend(figure)
 
     return Plot(
         name=f"speed-{file_name(model)}",
