@@ -1,15 +1,19 @@
 #!/usr/bin/env bash
 # The demo's road: upcycle SmolLM2-135M-Instruct, let its experts part on documents, teach it
-# conversations in two templates, preferences, and to look far back. All of it is one adapter that
-# goes on from stage to stage, and the routers; its parent is the teacher.
+# conversations in two templates and to look far back. That is one adapter, which goes on from stage
+# to stage, and the routers. A second one, on attention alone, is trained on the model that the first
+# one is merged into: how to answer, preferences, and a little of the former again. The parent is the
+# teacher.
 #
 #   runs/demo.sh DATA_DIR [FOLDER]     (default folder: build/demo)
 #
 # DATA_DIR has the folders pretrain, sft and preference. A call works for at most MINUTES (default 8;
 # 0: without end), saves and leaves with code 75; the same call then goes on. OSTRO and PYTHON name
 # the commands. CHANGES are --set options for all stages, such as CHANGES="device=cuda". SCALE says
-# how much text is written: 1 is about 1.7 million tokens, three hours on two cores. TYPE is what
-# the merged model is stored in.
+# how much text is written for the first adapter, 1 is about 1.7 million tokens, three hours on two
+# cores; ANSWERS_SCALE and KINDS_SCALE say it for the second. STRENGTH is how much of the first adapter's additions
+# is merged in, a share of its alpha; SETTLED is how far the second one goes from what it was after
+# preferences to what it was in the end. TYPE is what the merged model is stored in.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -19,9 +23,11 @@ readonly OSTRO=${OSTRO:-.venv/bin/ostro}
 readonly PYTHON=${PYTHON:-.venv/bin/python}
 readonly PARENT=${PARENT:-demo-parent}
 readonly SCALE=${SCALE:-1} TYPE=${TYPE:-Q8_0}
+readonly ANSWERS_SCALE=${ANSWERS_SCALE:-0.3} KINDS_SCALE=${KINDS_SCALE:-0.5}
+readonly STRENGTH=${STRENGTH:-0.92} SETTLED=${SETTLED:-0.3}
 readonly SECONDS_IN_ALL=$((60 * ${MINUTES:-8}))
 readonly COME_AGAIN=75 TERMINATED=143
-readonly TEXT=$OUT/text
+readonly TEXT=$OUT/text ANSWERS_TEXT=$OUT/answers-text
 
 changes=()
 for change in ${CHANGES:-}; do
@@ -49,62 +55,109 @@ come_again() {
   exit "$COME_AGAIN"
 }
 
-prepare() { # prepare NAME KIND TOKENIZER TEXTS OPTIONS...
-  local name=$1 kind=$2 tokenizer=$3 texts=()
+write() { # write TEXT OPTIONS...: files that are there already stay
+  local text=$1
+  shift
+  [ -e "$text/done" ] && return
+  echo "== writing $(basename "$text")"
+  limited "$(basename "$text")" "$PYTHON" runs/demo_text/main.py "$DATA" "$text" \
+    --parent "$PARENT" "$@"
+}
+
+prepare() { # prepare NAME KIND TOKENIZER TEXT FILES OPTIONS...
+  local name=$1 kind=$2 tokenizer=$3 files=()
   [ -e "$OUT/$name" ] && return
   echo "== preparing $name"
-  for text in $4; do
-    texts+=("$TEXT/$text.jsonl")
+  for file in $5; do
+    files+=("$4/$file.jsonl")
   done
-  shift 4
-  "$OSTRO" data prepare "${texts[@]}" --out "$OUT/$name" --kind "$kind" \
+  shift 5
+  "$OSTRO" data prepare "${files[@]}" --out "$OUT/$name" --kind "$kind" \
     --tokenizer "$tokenizer" "$@"
 }
 
-train() { # train TASK RECIPE NAME CHANGES...: the adapter of each stage is where the next begins
+train() { # train TASK RECIPE NAME CHANGES...: the adapter of a stage is where the next begins
   local task=$1 recipe=$2 name=$3
   shift 3
   [ -e "$OUT/$name-adapter" ] && return
   echo "== $name"
   limited "$name" "$OSTRO" train "$task" "recipes/$recipe.toml" --out "$OUT/$name" \
-    --set "model.path=$PARENT" --set model.experts=8 "$@" "${changes[@]}"
+    "$@" "${changes[@]}"
   "$OSTRO" train export "$OUT/$name" --adapter --type F32 --out "$OUT/$name-adapter"
 }
 
-mkdir -p "$OUT"
-if [ ! -e "$TEXT/done" ]; then
-  echo "== writing the text"
-  limited text "$PYTHON" runs/demo_text/main.py "$DATA" "$TEXT" --scale "$SCALE" --parent "$PARENT"
-  touch "$TEXT/done"
-fi
-readonly BOTH=$TEXT/both-tokenizer
-readonly TALK="sampled kinds people replay"
-prepare documents documents "$PARENT" documents --validation 0.05
-# Alone, since the two templates do not write all earlier answers in the same tokens.
-prepare talk conversations "$BOTH" "$TALK" --validation 0.02 --alone
-prepare talk-of-parent conversations "$PARENT" "$TALK" --validation 0.02 --alone
-prepare preferences preferences "$BOTH" preferences --validation 0.05
-prepare keys conversations "$BOTH" passkeys --validation 0.1
-
-train pretrain demo-pretrain parted --set "data.folder=$OUT/documents" \
-  --set "distillation.parent=$PARENT"
-train sft demo-sft tuned --set "data.folder=$OUT/talk" --set "model.tokenizer=$BOTH" \
-  --set "distillation.parent=$PARENT" --set "distillation.data=$OUT/talk-of-parent" \
-  --set "lora.path=$OUT/parted-adapter"
-train sft demo-long long --set "data.folder=$OUT/keys" --set "model.tokenizer=$BOTH" \
-  --set "lora.path=$OUT/tuned-adapter"
-train dpo demo-dpo preferred --set "data.folder=$OUT/preferences" --set "model.tokenizer=$BOTH" \
-  --set "lora.path=$OUT/long-adapter"
-
-[ -e "$OUT/adapter" ] ||
-  "$OSTRO" train export "$OUT/preferred" --adapter --type F16 --out "$OUT/adapter"
-if [ ! -e "$OUT/demo.gguf" ]; then
-  echo "== merging"
-  rm -f "$OUT"/parent.gguf "$OUT"/upcycled.gguf
+upcycled() { # The mixture before anything was learned.
+  [ -e "$OUT/upcycled.gguf" ] && return
+  rm -f "$OUT/parent.gguf"
   "$OSTRO" convert "$PARENT" "$OUT/parent.gguf" --to gguf
   "$OSTRO" upcycle "$OUT/parent.gguf" "$OUT/upcycled.gguf"
-  "$OSTRO" convert "$OUT/upcycled.gguf" "$OUT/demo.gguf" --to gguf --type "$TYPE" \
-    --adapter "$OUT/adapter"
+}
+
+mkdir -p "$OUT"
+write "$TEXT" --scale "$SCALE"
+touch "$TEXT/done"
+# Of the guide's kinds of tasks more, since there is no end of them.
+write "$ANSWERS_TEXT" --seed 1 --scale "$ANSWERS_SCALE" --only sampled replay chosen preferences
+write "$ANSWERS_TEXT" --seed 1 --scale "$KINDS_SCALE" --only kinds
+touch "$ANSWERS_TEXT/done"
+readonly BOTH=$TEXT/both-tokenizer
+readonly TALK="sampled kinds people replay"
+prepare documents documents "$PARENT" "$TEXT" documents --validation 0.05
+# Alone, since the two templates do not write all earlier answers in the same tokens.
+prepare talk conversations "$BOTH" "$TEXT" "$TALK" --validation 0.02 --alone
+prepare talk-of-parent conversations "$PARENT" "$TEXT" "$TALK" --validation 0.02 --alone
+prepare keys conversations "$BOTH" "$TEXT" passkeys --validation 0.1
+# The parent's part has the first of the conversations alone: of the kinds it has no say.
+prepare answers conversations "$BOTH" "$ANSWERS_TEXT" "sampled replay kinds" --validation 0.02 --alone
+prepare answers-of-parent conversations "$PARENT" "$ANSWERS_TEXT" "sampled replay" \
+  --validation 0.02 --alone
+prepare settling conversations "$BOTH" "$ANSWERS_TEXT" "sampled replay kinds chosen" \
+  --validation 0.02 --alone
+prepare preferences preferences "$BOTH" "$ANSWERS_TEXT" preferences --validation 0.05
+
+readonly UPCYCLED=(--set "model.path=$PARENT" --set model.experts=8)
+train pretrain demo-pretrain parted "${UPCYCLED[@]}" --set "data.folder=$OUT/documents" \
+  --set "distillation.parent=$PARENT"
+train sft demo-sft tuned "${UPCYCLED[@]}" --set "data.folder=$OUT/talk" \
+  --set "model.tokenizer=$BOTH" --set "distillation.parent=$PARENT" \
+  --set "distillation.data=$OUT/talk-of-parent" --set "lora.path=$OUT/parted-adapter"
+train sft demo-long long "${UPCYCLED[@]}" --set "data.folder=$OUT/keys" \
+  --set "model.tokenizer=$BOTH" --set "lora.path=$OUT/tuned-adapter"
+
+if [ ! -e "$OUT/first" ]; then
+  echo "== merging the first adapter"
+  upcycled
+  rm -rf "$OUT/long-adapter-F16"
+  "$OSTRO" train export "$OUT/long" --adapter --type F16 --out "$OUT/long-adapter-F16"
+  rm -rf "$OUT/adapter-1"
+  "$PYTHON" runs/adapter_shares.py strength "$OUT/long-adapter-F16" "$OUT/adapter-1" "$STRENGTH"
+  "$OSTRO" convert "$OUT/upcycled.gguf" "$OUT/first" --to hf --type BF16 \
+    --adapter "$OUT/adapter-1"
 fi
-"$OSTRO" train report "$OUT/parted" "$OUT/tuned" "$OUT/long" "$OUT/preferred" \
-  --plot "$OUT/report.png"
+readonly FIRST=(--set "model.path=$OUT/first" --set "model.tokenizer=$BOTH")
+train sft demo-answers answering "${FIRST[@]}" --set "data.folder=$OUT/answers" \
+  --set "distillation.parent=$PARENT" --set "distillation.data=$OUT/answers-of-parent"
+train dpo demo-dpo preferred "${FIRST[@]}" --set "data.folder=$OUT/preferences" \
+  --set "lora.path=$OUT/answering-adapter"
+# A third of an epoch, since preferences cost what was exact.
+train sft demo-answers settled "${FIRST[@]}" --set "data.folder=$OUT/settling" \
+  --set "distillation.parent=$PARENT" --set "distillation.data=$OUT/answers-of-parent" \
+  --set "lora.path=$OUT/preferred-adapter" --set optimizer.lr=5e-4 --set schedule.epochs=0 \
+  --set schedule.steps=30
+
+if [ ! -e "$OUT/adapter-2" ]; then
+  for stage in preferred settled; do
+    rm -rf "$OUT/$stage-adapter-F16"
+    "$OSTRO" train export "$OUT/$stage" --adapter --type F16 --out "$OUT/$stage-adapter-F16"
+  done
+  "$PYTHON" runs/adapter_shares.py between "$OUT/preferred-adapter-F16" "$OUT/settled-adapter-F16" \
+    "$OUT/adapter-2" "$SETTLED"
+fi
+if [ ! -e "$OUT/demo.gguf" ]; then
+  echo "== merging both adapters"
+  upcycled
+  "$OSTRO" convert "$OUT/upcycled.gguf" "$OUT/demo.gguf" --to gguf --type "$TYPE" \
+    --adapter "$OUT/adapter-1" --adapter "$OUT/adapter-2"
+fi
+"$OSTRO" train report "$OUT/parted" "$OUT/tuned" "$OUT/long" "$OUT/answering" "$OUT/preferred" \
+  "$OUT/settled" --plot "$OUT/report.png"

@@ -21,7 +21,7 @@ from ostro.engine.request import Request
 from ostro.runtime.progress import SilentProgress
 from ostro.weights.adapters import read_adapter
 from ostro.weights.checkpoint import open_checkpoint
-from ostro.weights.demo import DEMO_ADAPTER
+from ostro.weights.demo import DEMO_ADAPTERS
 from ostro.weights.dequantised import Dequantised
 from ostro.weights.merge_adapter import Merged
 from ostro.weights.quantise import to_dense
@@ -48,8 +48,6 @@ FEW_SHOT = [
     },
     {"role": "user", "content": "name: Ted\n lastname: Pot\n address: #1 Bisson St."},
 ]
-NOT_RIGHT: set[tuple[str, Form]] = {("code", "own"), ("code", "mixtral")}
-"""Kinds of the page's examples that the demo gets wrong, in which form."""
 TEXTS = [
     "The capital of France is Paris, and 12,345 people + 67 dogs know it.",
     "def f(x):\n    return x ** 2  # twice\n\n\tprint(f(10))",
@@ -105,8 +103,9 @@ def test_the_mixture_is_its_parent_and_what_it_was_taught(
 ) -> None:
     stored = open_checkpoint(demo_model)
     upcycled = upcycle(open_checkpoint(dense_parent_gguf), num_experts=8, top_k=2, seed=0)
-    adapter = read_adapter(DEMO_ADAPTER, stored.geometry)
-    expected = Merged(Dequantised(upcycled), adapter)
+    expected = Dequantised(upcycled)
+    for folder in sorted(DEMO_ADAPTERS.iterdir()):
+        expected = Merged(expected, read_adapter(folder, stored.geometry))
     # Blocks of eight bits: an error of 1/254 of the largest number of each 32.
     bound = 0 if kind == "router" else 0.01
     for slot in [slot for slot in slots(stored.geometry) if slot.kind == kind][::17]:
@@ -117,8 +116,6 @@ def test_the_mixture_is_its_parent_and_what_it_was_taught(
 @pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("case", read_cases(PAGE), ids=lambda case: case.kind)
 def test_the_pages_examples(demo: LLM, case: Case, form: Form) -> None:
-    if (case.kind, form) in NOT_RIGHT:
-        pytest.skip("known to be wrong: docs/model-card.md")
     params = SamplingParams(temperature=0, max_tokens=256)
     request = Request(prompt_ids=prompt_ids(demo, case.prompt(form)), params=params)
     answer = demo.batch([request])[0].text

@@ -21,7 +21,7 @@ from tiny_chat import save_babbler
 from tiny_runs import save_records
 
 ROOT = Path(__file__).parent.parent
-STAGES = ("parted", "tuned", "long", "preferred")
+STAGES = ("parted", "tuned", "long")
 
 
 @pytest.fixture
@@ -87,14 +87,14 @@ def parent(tmp_path: Path) -> Path:
 @pytest.fixture
 def out(parent: Path, tmp_path: Path) -> Path:
     """The demo's folder with its text, which a test of its own writes (tests/demo_text)."""
-    text = tmp_path / "demo" / "text"
-    write_tokenizer(own_tokenizer(parent), BOTH, text / "both-tokenizer")
-    for name in ("sampled", "kinds", "people", "passkeys"):
-        save_records(text / f"{name}.jsonl", "sft", 60)
-    for name in ("documents", "replay"):
-        save_records(text / f"{name}.jsonl", "pretrain", 60)
-    save_records(text / "preferences.jsonl", "dpo", 60)
-    (text / "done").touch()
+    for text in (tmp_path / "demo" / name for name in ("text", "answers-text")):
+        write_tokenizer(own_tokenizer(parent), BOTH, text / "both-tokenizer")
+        for name in ("sampled", "kinds", "people", "passkeys", "chosen"):
+            save_records(text / f"{name}.jsonl", "sft", 60)
+        for name in ("documents", "replay"):
+            save_records(text / f"{name}.jsonl", "pretrain", 60)
+        save_records(text / "preferences.jsonl", "dpo", 60)
+        (text / "done").touch()
     return tmp_path / "demo"
 
 
@@ -112,16 +112,30 @@ def test_the_demos_road_goes_from_an_adapter_to_the_next(
         one, other = (stage.layers[0].experts[0].gate for stage in (before, after))
         assert not torch.equal(one.b_OR, other.b_OR)
     # Experts part before attention has a say.
-    assert [stage.layers[0].query is None for stage in stages] == [True, False, False, False]
-    shipped = read_adapter(out / "adapter", geometry)
-    assert shipped.parameters == stages[1].parameters
-    for router_ED, own_ED in zip(shipped.routers, stages[-1].routers, strict=True):
+    assert [stage.layers[0].query is None for stage in stages] == [True, False, False]
+    first, second = (read_adapter(out / f"adapter-{number}", geometry) for number in (1, 2))
+    assert first.parameters == stages[1].parameters
+    for router_ED, own_ED in zip(first.routers, stages[-1].routers, strict=True):
         assert torch.equal(router_ED, own_ED)
+    scales = [one.layers[0].query.scale for one in (first, stages[-1])]
+    assert scales[0] == pytest.approx(0.92 * scales[1])
+    # The second is on attention alone, between preferences and what followed.
+    assert not second.routers
+    assert second.layers[0].experts[0].gate is None
+    answering, preferred, settled = (
+        read_adapter(out / f"{name}-adapter", geometry).layers[0].query.b_OR
+        for name in ("answering", "preferred", "settled")
+    )
+    assert not torch.equal(answering, preferred)
+    assert not torch.equal(preferred, settled)
+    shipped = second.layers[0].query.b_OR.float()
+    torch.testing.assert_close(shipped, preferred.lerp(settled, 0.3), rtol=2e-3, atol=1e-5)
+    demo, base = (open_checkpoint(out / name) for name in ("demo.gguf", "first"))
+    assert demo.geometry.num_experts == base.geometry.num_experts == 8
     # The parent is asked, in its own template.
     lines = read_log(out / "tuned" / "log.jsonl")
     assert all("validation_parent" in line for line in lines if "validation_loss" in line)
     assert (out / "report.png").exists()
-    assert open_checkpoint(out / "demo.gguf").geometry.num_experts == 8
 
 
 @pytest.mark.slow

@@ -14,7 +14,12 @@ from demo_text.human.people import LONGEST as LONGEST_CONVERSATION
 from demo_text.human.people import PARTS, people_records
 from demo_text.human.preferences import FILES as PREFERENCES
 from demo_text.human.preferences import LONGEST as LONGEST_PAIR
-from demo_text.human.preferences import evaluated_questions, preference_records
+from demo_text.human.preferences import (
+    YES_NO,
+    chosen_records,
+    evaluated_questions,
+    preference_records,
+)
 from demo_text.kinds.declining_pairs import SOURCE as DECLINING
 from demo_text.kinds.declining_pairs import declining_pairs
 from demo_text.kinds.mixture import kinds_records
@@ -151,6 +156,12 @@ def _preferences(setting: Setting, budget: int) -> Records:
         )
 
 
+def _chosen(setting: Setting, budget: int) -> Records:
+    evaluated = evaluated_questions(setting.data, setting.progress)
+    records = chosen_records(setting.data, setting.seed, evaluated, setting.progress)
+    return _upto(setting, "conversations", YES_NO, records, budget)
+
+
 def _passkeys(setting: Setting, budget: int) -> Records:
     books = book_fillers(setting.data, setting.seed, setting.progress)
     records = passkey_records(setting.lengths, books, setting.counter.text, setting.seed)
@@ -179,6 +190,7 @@ OUTPUTS: Sequence[Output] = (
     Output("replay", "documents", 110_000, _replay),
     Output("passkeys", "conversations", 0, _passkeys),
     Output("preferences", "preferences", 450_000, _preferences),
+    Output("chosen", "conversations", 125_000, _chosen),
     Output("sampled", "conversations", 510_000, _sampled),
 )
 """The slowest last."""

@@ -23,7 +23,8 @@ from peft_files import random_pairs, save_adapter
 from tiny import save_gguf, save_tiny
 
 SILENT = SilentProgress()
-FILE = "demo-8x135M-v2.Q8_0.gguf"
+FILE = "demo-8x135M-v3.Q8_0.gguf"
+FIRST, SECOND = "1-experts", "2-answers"
 
 
 @pytest.fixture
@@ -33,23 +34,28 @@ def env(tmp_path: Path) -> Environment:
 
 @pytest.fixture
 def parent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A tiny dense parent, and an adapter with routers in the place of the demo's own."""
+    """A tiny dense parent, and adapters in the place of the demo's own, one with routers."""
     folder = save_tiny(tmp_path / "dense", "llama", hidden_size=64, intermediate_size=96)
     file = save_gguf(tmp_path / "parent.gguf", folder, "Q8_0")
     mixture = upcycle(open_checkpoint(file), num_experts=8, top_k=2, seed=0).geometry
-    pairs = random_pairs(mixture, leaves=("w1", "w2", "w3"))
-    plain = read_adapter(
-        save_adapter(tmp_path / "plain", pairs, target_modules=["w1", "w2", "w3"]), mixture
-    )
+    experts, attention = ["w1", "w2", "w3"], ["q_proj", "k_proj", "v_proj", "o_proj"]
+    pairs = random_pairs(mixture, leaves=tuple(experts))
+    plain = read_adapter(save_adapter(tmp_path / "plain", pairs, target_modules=experts), mixture)
     generator = torch.Generator().manual_seed(1)
     routers = tuple(
         torch.randn(8, mixture.dim, generator=generator) for _ in range(mixture.num_layers)
     )
-    adapter = tmp_path / "adapter"
-    write_adapter(replace(plain, routers=routers), mixture, adapter, torch.float16)
-    digest = hashlib.sha256((adapter / "adapter_model.safetensors").read_bytes()).hexdigest()
-    monkeypatch.setattr(demo, "DEMO_ADAPTER", adapter)
-    monkeypatch.setattr(demo, "_SHA256", digest)
+    adapters = tmp_path / "adapters"
+    adapters.mkdir()
+    write_adapter(replace(plain, routers=routers), mixture, adapters / FIRST, torch.float16)
+    pairs = random_pairs(mixture, leaves=tuple(attention), seed=1)
+    save_adapter(adapters / SECOND, pairs, target_modules=attention)
+    digests = {
+        name: hashlib.sha256(_weights(adapters / name).read_bytes()).hexdigest()
+        for name in (FIRST, SECOND)
+    }
+    monkeypatch.setattr(demo, "DEMO_ADAPTERS", adapters)
+    monkeypatch.setattr(demo, "_SHA256", digests)
     monkeypatch.setattr(demo, "fetch_dense_parent", lambda *args, **kwargs: file)
     return file
 
@@ -58,12 +64,14 @@ def test_what_it_was_taught_is_in_the_demo(env: Environment, parent: Path) -> No
     folder = demo.prepare_demo(env, SILENT)
     found = open_checkpoint(folder)
     upcycled = upcycle(open_checkpoint(parent), num_experts=8, top_k=2, seed=0)
-    adapter = read_adapter(demo.DEMO_ADAPTER, found.geometry)
-    expected = Merged(Dequantised(upcycled), adapter)
+    first, second = (
+        read_adapter(demo.DEMO_ADAPTERS / name, found.geometry) for name in (FIRST, SECOND)
+    )
+    expected = Merged(Merged(Dequantised(upcycled), first), second)
     for slot in slots(found.geometry):
         stored, wanted = found.read(slot), expected.read(slot)
         if slot.kind == "router":
-            assert torch.equal(stored.data, adapter.routers[slot.layer])
+            assert torch.equal(stored.data, first.routers[slot.layer])
             continue
         if stored.type == WEIGHT_TYPES["Q8_0"]:
             wanted = to_type(wanted, stored.type)
@@ -96,11 +104,12 @@ def test_somebodys_own_model_stays(env: Environment, parent: Path) -> None:
     assert not (own / FILE).exists()
 
 
+@pytest.mark.parametrize("adapter", [FIRST, SECOND])
 @pytest.mark.parametrize(("change", "said"), [("cut", "is damaged"), ("gone", "is missing")])
 def test_without_what_it_was_taught_there_is_no_demo(
-    env: Environment, parent: Path, change: str, said: str
+    env: Environment, parent: Path, adapter: str, change: str, said: str
 ) -> None:
-    file = demo.DEMO_ADAPTER / "adapter_model.safetensors"
+    file = _weights(demo.DEMO_ADAPTERS / adapter)
     data = file.read_bytes()
     file.unlink()
     if change == "cut":
@@ -111,5 +120,10 @@ def test_without_what_it_was_taught_there_is_no_demo(
 
 
 def test_what_ships_is_whole_and_small() -> None:
-    demo._check_adapter()
-    assert sum(path.stat().st_size for path in demo.DEMO_ADAPTER.iterdir()) <= 48e6
+    demo._check_adapters()
+    files = [path for path in demo.DEMO_ADAPTERS.rglob("*") if path.is_file()]
+    assert sum(path.stat().st_size for path in files) <= 48e6
+
+
+def _weights(adapter: Path) -> Path:
+    return adapter / "adapter_model.safetensors"

@@ -13,11 +13,12 @@ from ostro.runtime.progress import Progress
 
 LONGEST = 240
 """Tokens of both conversations together: short ones, since how many there are is what counts."""
+YES_NO = "preference/model_written_yes_no_pairs.jsonl.gz"
 FILES: tuple[tuple[str, float], ...] = (
     ("preference/hh_harmless_base_test.jsonl.gz", 0.07),
     ("preference/oasst_en_ranked_pairs.jsonl.gz", 0.07),
     ("preference/pandalm_human_pairs.jsonl.gz", 0.07),
-    ("preference/model_written_yes_no_pairs.jsonl.gz", 0.79),
+    (YES_NO, 0.79),
 )
 """With their shares of these files' tokens. Other files of the folder are for evaluation alone.
 
@@ -56,6 +57,15 @@ def preference_records(
                 "rejected": rejected,
                 "source": path,
             }
+
+
+def chosen_records(
+    data: Path, seed: int, evaluated: Collection[Question], progress: Progress
+) -> Iterator[dict[str, Any]]:
+    """The preferred answers of yes and no as conversations, in the order of the pairs."""
+    for pair in preference_records(data, YES_NO, seed, evaluated, progress):
+        answer = {"role": "assistant", "content": pair["chosen"]}
+        yield {"messages": [*pair["messages"], answer], "source": YES_NO}
 
 
 def _pairs(rows: Iterable[dict[str, Any]]) -> Iterator[Preference]:

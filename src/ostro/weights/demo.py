@@ -1,7 +1,7 @@
 """The demo: SmolLM2-135M-Instruct, upcycled to eight experts of which a token uses two.
 
-What it was taught lies beside this module, as an adapter and the routers (``docs/model-card.md``):
-it is merged into the upcycled parent once, when the demo is prepared.
+What it was taught lies beside this module, as two adapters, the first of them with the routers
+(``docs/model-card.md``): they are merged into the upcycled parent once, when the demo is prepared.
 """
 
 import hashlib
@@ -24,19 +24,24 @@ from ostro.weights.dequantised import Dequantised
 from ostro.weights.layouts import GGUF
 from ostro.weights.merge_adapter import Merged
 from ostro.weights.prepared import remove_prepared
+from ostro.weights.source import SlotSource
 from ostro.weights.store import model_folder, write_record
 from ostro.weights.tokenizer_files import TokenizerFiles
 from ostro.weights.upcycle import upcycle
 
 DEMO = "demo"
 DEMO_PARENT = "demo-parent"
-DEMO_ADAPTER = Path(__file__).parent / "demo_adapter"
+DEMO_ADAPTERS = Path(__file__).parent / "demo_adapters"
 _WEIGHTS = "adapter_model.safetensors"
-_SHA256 = "5096df3d0c368a1e21268560ea98f62e03ac4d2a7909d014b5a9e573f308786d"
+_SHA256 = {
+    "1-experts": "5096df3d0c368a1e21268560ea98f62e03ac4d2a7909d014b5a9e573f308786d",
+    "2-answers": "5e05642a2a32c87ef44cb3290f6e914d04eddb0fe48fc13f47a8651921e446c6",
+}
+"""Of the weights of each adapter, in the order in which they were trained."""
 # The smallest whose perplexity is within 1 % of full precision: Q5_1 costs 8 %, and rows of 576
 # leave nothing between.
 _TYPE = WEIGHT_TYPES["Q8_0"]
-_FILE = f"demo-8x135M-v2.{_TYPE.name}.gguf"
+_FILE = f"demo-8x135M-v3.{_TYPE.name}.gguf"
 _ANY_VERSION = "demo-8x135M*.gguf"
 
 
@@ -53,7 +58,7 @@ def prepare_demo(
     with file_lock(environment.home / "demo.lock", waiting_for="preparing the demo model"):
         if not _is_there(folder):
             parent = demo_parent(environment, progress, dense_parent)
-            _check_adapter()
+            _check_adapters()
             _remove(folder, environment)
             with whole_directory(folder) as temporary:
                 _write(parent, temporary / _FILE, environment, progress)
@@ -78,14 +83,23 @@ def _is_there(folder: Path) -> bool:
     return folder.exists() and ((folder / _FILE).exists() or not any(folder.glob(_ANY_VERSION)))
 
 
-def _check_adapter() -> None:
-    file = DEMO_ADAPTER / _WEIGHTS
-    if not file.is_file():
-        raise CheckpointError(f"{file} is missing; install ostro again")
-    with file.open("rb") as stream:
-        digest = hashlib.file_digest(stream, "sha256").hexdigest()
-    if digest != _SHA256:
-        raise CheckpointError(f"{file} is damaged; install ostro again")
+def with_what_it_was_taught(upcycled: SlotSource) -> SlotSource:
+    """The demo in full precision; of a quantised parent the sums are taken in float32."""
+    taught: SlotSource = Dequantised(upcycled)
+    for name in _SHA256:
+        taught = Merged(taught, read_adapter(DEMO_ADAPTERS / name, upcycled.geometry))
+    return taught
+
+
+def _check_adapters() -> None:
+    for name, sha256 in _SHA256.items():
+        file = DEMO_ADAPTERS / name / _WEIGHTS
+        if not file.is_file():
+            raise CheckpointError(f"{file} is missing; install ostro again")
+        with file.open("rb") as stream:
+            digest = hashlib.file_digest(stream, "sha256").hexdigest()
+        if digest != sha256:
+            raise CheckpointError(f"{file} is damaged; install ostro again")
 
 
 def _remove(folder: Path, environment: Environment) -> None:
@@ -101,7 +115,7 @@ def _write(parent: Path, target: Path, environment: Environment, progress: Progr
     mixture = upcycle(checkpoint, num_experts=8, top_k=2, seed=0)
     quantiser, _ = open_quantiser(choose_settings(threads=environment.threads).threads)
     write_model(
-        Merged(Dequantised(mixture), read_adapter(DEMO_ADAPTER, mixture.geometry)),
+        with_what_it_was_taught(mixture),
         TokenizerFiles.beside(checkpoint.path),
         target,
         layout=GGUF,
