@@ -142,7 +142,7 @@ def test_with_speculation(make_core, requests, alone) -> None:
     assert core.speculator is not None
     guess_always(core.speculator)
     assert run(core, requests) == alone
-    assert core.speculator.right > 50
+    assert core.speculator.right > 20  # How many there are depends on the answers.
     assert core.speculator.checked > core.speculator.right
 
 
