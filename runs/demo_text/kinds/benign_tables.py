@@ -437,6 +437,7 @@ QUESTIONS: tuple[tuple[str, str], ...] = (
     ),
 )
 CALCULATIONS = (
+    ("What is {a} + {b}?", "{a} + {b} = {sum}."),
     ("What is {a} plus {b}?", "{a} plus {b} is {sum}."),
     ("How much is {a} + {b}?", "{a} + {b} = {sum}"),
     ("Add {a} and {b}.", "The sum of {a} and {b} is {sum}."),

@@ -15,7 +15,8 @@ DECLINED, ANSWERED = (
 )
 _OWN_SYSTEMS = ("You are a helpful assistant.", "Answer briefly.", "You are a chat partner.")
 _OWN_SHARE, _FOREIGN_SHARE, _HARM_SHARE = 0.12, 0.06, 0.22
-_SUM_SHARE, _CAPITAL_SHARE = 0.1, 0.15
+_SUM_SHARE, _CAPITAL_SHARE = 0.2, 0.15
+_SMALL_SHARE = 0.7  # Of sums: they are asked for first.
 _SAFE_SHARE = 0.7
 """Of the harmless questions; the others have no system prompt."""
 
@@ -46,7 +47,8 @@ def answered(draw: random.Random) -> dict[str, Any]:
         return conversation(ANSWERED, *capital(draw), system=system)
     question, answer = draw.choice(benign.QUESTIONS)
     if kind < _CAPITAL_SHARE + _SUM_SHARE:
-        a, b = draw.randint(2, 60), draw.randint(2, 60)
+        largest = 12 if draw.random() < _SMALL_SHARE else 60
+        a, b = draw.randint(1, largest), draw.randint(1, largest)
         question, answer = (
             text.format(a=a, b=b, sum=a + b) for text in draw.choice(benign.CALCULATIONS)
         )
