@@ -11,9 +11,9 @@
 # 0: without end), saves and leaves with code 75; the same call then goes on. OSTRO and PYTHON name
 # the commands. CHANGES are --set options for all stages, such as CHANGES="device=cuda". SCALE says
 # how much text is written for the first adapter, 1 is about 1.7 million tokens, three hours on two
-# cores; ANSWERS_SCALE and KINDS_SCALE say it for the second. STRENGTH is how much of the first adapter's additions
-# is merged in, a share of its alpha; SETTLED is how far the second one goes from what it was after
-# preferences to what it was in the end. TYPE is what the merged model is stored in.
+# cores; ANSWERS_SCALE and KINDS_SCALE say it for the second. STRENGTH is how much of the first
+# adapter's additions is merged in, a share of its alpha; SETTLED is how far the second one goes from
+# what it was after preferences to what it was in the end. TYPE is what the merged model is stored in.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 

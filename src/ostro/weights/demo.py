@@ -83,7 +83,7 @@ def _is_there(folder: Path) -> bool:
     return folder.exists() and ((folder / _FILE).exists() or not any(folder.glob(_ANY_VERSION)))
 
 
-def with_what_it_was_taught(upcycled: SlotSource) -> SlotSource:
+def _with_what_it_was_taught(upcycled: SlotSource) -> SlotSource:
     """The demo in full precision; of a quantised parent the sums are taken in float32."""
     taught: SlotSource = Dequantised(upcycled)
     for name in _SHA256:
@@ -115,7 +115,7 @@ def _write(parent: Path, target: Path, environment: Environment, progress: Progr
     mixture = upcycle(checkpoint, num_experts=8, top_k=2, seed=0)
     quantiser, _ = open_quantiser(choose_settings(threads=environment.threads).threads)
     write_model(
-        with_what_it_was_taught(mixture),
+        _with_what_it_was_taught(mixture),
         TokenizerFiles.beside(checkpoint.path),
         target,
         layout=GGUF,
