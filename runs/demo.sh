@@ -2,8 +2,8 @@
 # The demo's road: upcycle SmolLM2-135M-Instruct, let its experts part on documents, teach it
 # conversations in two templates and to look far back. That is one adapter, which goes on from stage
 # to stage, and the routers. A second one, on attention alone, is trained on the model that the first
-# one is merged into: how to answer, preferences, and a little of the former again. The parent is the
-# teacher.
+# one is merged into: how to answer, preferences, and a little of the former again; in the end the
+# routers are evened. The parent is the teacher.
 #
 #   runs/demo.sh DATA_DIR [FOLDER]     (default folder: build/demo)
 #
@@ -13,7 +13,8 @@
 # how much text is written for the first adapter, 1 is about 1.7 million tokens, three hours on two
 # cores; ANSWERS_SCALE and KINDS_SCALE say it for the second. STRENGTH is how much of the first
 # adapter's additions is merged in, a share of its alpha; SETTLED is how far the second one goes from
-# what it was after preferences to what it was in the end. TYPE is what the merged model is stored in.
+# what it was after preferences to what it was one stage later. TYPE is what the merged model is
+# stored in.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -24,7 +25,7 @@ readonly PYTHON=${PYTHON:-.venv/bin/python}
 readonly PARENT=${PARENT:-demo-parent}
 readonly SCALE=${SCALE:-1} TYPE=${TYPE:-Q8_0}
 readonly ANSWERS_SCALE=${ANSWERS_SCALE:-0.3} KINDS_SCALE=${KINDS_SCALE:-0.5}
-readonly STRENGTH=${STRENGTH:-0.92} SETTLED=${SETTLED:-0.3}
+readonly STRENGTH=${STRENGTH:-0.92} SETTLED=${SETTLED:-0.7}
 readonly SECONDS_IN_ALL=$((60 * ${MINUTES:-8}))
 readonly COME_AGAIN=75 TERMINATED=143
 readonly TEXT=$OUT/text ANSWERS_TEXT=$OUT/answers-text
@@ -93,6 +94,14 @@ upcycled() { # The mixture before anything was learned.
   "$OSTRO" upcycle "$OUT/parent.gguf" "$OUT/upcycled.gguf"
 }
 
+merged() { # merged FILE ADAPTER: both adapters, the second one being ADAPTER
+  [ -e "$1" ] && return
+  echo "== merging $(basename "$1")"
+  upcycled
+  "$OSTRO" convert "$OUT/upcycled.gguf" "$1" --to gguf --type "$TYPE" \
+    --adapter "$OUT/adapter-1" --adapter "$2"
+}
+
 mkdir -p "$OUT"
 write "$TEXT" --scale "$SCALE"
 touch "$TEXT/done"
@@ -145,19 +154,15 @@ train sft demo-answers settled "${FIRST[@]}" --set "data.folder=$OUT/settling" \
   --set "lora.path=$OUT/preferred-adapter" --set optimizer.lr=5e-4 --set schedule.epochs=0 \
   --set schedule.steps=30
 
+if [ ! -e "$OUT/between" ]; then
+  "$PYTHON" runs/adapter_shares.py between "$OUT/preferred-adapter" "$OUT/settled-adapter" \
+    "$OUT/between" "$SETTLED"
+fi
 if [ ! -e "$OUT/adapter-2" ]; then
-  for stage in preferred settled; do
-    rm -rf "$OUT/$stage-adapter-F16"
-    "$OSTRO" train export "$OUT/$stage" --adapter --type F16 --out "$OUT/$stage-adapter-F16"
-  done
-  "$PYTHON" runs/adapter_shares.py between "$OUT/preferred-adapter-F16" "$OUT/settled-adapter-F16" \
-    "$OUT/adapter-2" "$SETTLED"
+  merged "$OUT/uneven.gguf" "$OUT/between"
+  limited "even routers" "$PYTHON" runs/even_routers.py "$OUT/uneven.gguf" "$OUT/documents/train" \
+    "$OUT/between" "$OUT/adapter-2"
 fi
-if [ ! -e "$OUT/demo.gguf" ]; then
-  echo "== merging both adapters"
-  upcycled
-  "$OSTRO" convert "$OUT/upcycled.gguf" "$OUT/demo.gguf" --to gguf --type "$TYPE" \
-    --adapter "$OUT/adapter-1" --adapter "$OUT/adapter-2"
-fi
+merged "$OUT/demo.gguf" "$OUT/adapter-2"
 "$OSTRO" train report "$OUT/parted" "$OUT/tuned" "$OUT/long" "$OUT/answering" "$OUT/preferred" \
   "$OUT/settled" --plot "$OUT/report.png"

@@ -17,11 +17,14 @@ from ostro.training.log import read_log
 from ostro.weights.adapters import read_adapter
 from ostro.weights.checkpoint import open_checkpoint
 from ostro.weights.own_tokenizer import own_tokenizer
+from ostro.weights.quantise import to_dense
+from ostro.weights.slots import Slot
 from tiny_chat import save_babbler
 from tiny_runs import save_records
 
 ROOT = Path(__file__).parent.parent
 STAGES = ("parted", "tuned", "long")
+ANSWERS = ("answering", "preferred", "settled")
 
 
 @pytest.fixture
@@ -120,18 +123,19 @@ def test_the_demos_road_goes_from_an_adapter_to_the_next(
     scales = [one.layers[0].query.scale for one in (first, stages[-1])]
     assert scales[0] == pytest.approx(0.92 * scales[1])
     # The second is on attention alone, between preferences and what followed.
-    assert not second.routers
-    assert second.layers[0].experts[0].gate is None
     answering, preferred, settled = (
-        read_adapter(out / f"{name}-adapter", geometry).layers[0].query.b_OR
-        for name in ("answering", "preferred", "settled")
+        read_adapter(out / f"{name}-adapter", geometry).layers[0].query.b_OR for name in ANSWERS
     )
     assert not torch.equal(answering, preferred)
     assert not torch.equal(preferred, settled)
+    assert second.layers[0].experts[0].gate is None
     shipped = second.layers[0].query.b_OR.float()
-    torch.testing.assert_close(shipped, preferred.lerp(settled, 0.3), rtol=2e-3, atol=1e-5)
+    torch.testing.assert_close(shipped, preferred.lerp(settled, 0.7), rtol=2e-3, atol=1e-5)
+    # In the end it has routers of its own, which are the model's.
     demo, base = (open_checkpoint(out / name) for name in ("demo.gguf", "first"))
     assert demo.geometry.num_experts == base.geometry.num_experts == 8
+    for layer, router_ED in enumerate(second.routers):
+        assert torch.equal(to_dense(demo.read(Slot("router", layer)), torch.float32), router_ED)
     # The parent is asked, in its own template.
     lines = read_log(out / "tuned" / "log.jsonl")
     assert all("validation_parent" in line for line in lines if "validation_loss" in line)

@@ -23,7 +23,7 @@ from peft_files import random_pairs, save_adapter
 from tiny import save_gguf, save_tiny
 
 SILENT = SilentProgress()
-FILE = "demo-8x135M-v3.Q8_0.gguf"
+FILE = "demo-8x135M-v4.Q8_0.gguf"
 FIRST, SECOND = "1-experts", "2-answers"
 
 
@@ -34,22 +34,22 @@ def env(tmp_path: Path) -> Environment:
 
 @pytest.fixture
 def parent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A tiny dense parent, and adapters in the place of the demo's own, one with routers."""
+    """A tiny dense parent, and adapters with routers in the place of the demo's own."""
     folder = save_tiny(tmp_path / "dense", "llama", hidden_size=64, intermediate_size=96)
     file = save_gguf(tmp_path / "parent.gguf", folder, "Q8_0")
     mixture = upcycle(open_checkpoint(file), num_experts=8, top_k=2, seed=0).geometry
-    experts, attention = ["w1", "w2", "w3"], ["q_proj", "k_proj", "v_proj", "o_proj"]
-    pairs = random_pairs(mixture, leaves=tuple(experts))
-    plain = read_adapter(save_adapter(tmp_path / "plain", pairs, target_modules=experts), mixture)
-    generator = torch.Generator().manual_seed(1)
-    routers = tuple(
-        torch.randn(8, mixture.dim, generator=generator) for _ in range(mixture.num_layers)
-    )
     adapters = tmp_path / "adapters"
     adapters.mkdir()
-    write_adapter(replace(plain, routers=routers), mixture, adapters / FIRST, torch.float16)
-    pairs = random_pairs(mixture, leaves=tuple(attention), seed=1)
-    save_adapter(adapters / SECOND, pairs, target_modules=attention)
+    leaves = (FIRST, ["w1", "w2", "w3"]), (SECOND, ["q_proj", "k_proj", "v_proj", "o_proj"])
+    for seed, (name, modules) in enumerate(leaves):
+        pairs = random_pairs(mixture, leaves=tuple(modules), seed=seed)
+        saved = save_adapter(tmp_path / f"plain-{seed}", pairs, target_modules=modules)
+        generator = torch.Generator().manual_seed(seed)
+        routers = tuple(
+            torch.randn(8, mixture.dim, generator=generator) for _ in range(mixture.num_layers)
+        )
+        adapter = replace(read_adapter(saved, mixture), routers=routers)
+        write_adapter(adapter, mixture, adapters / name, torch.float16)
     digests = {
         name: hashlib.sha256(_weights(adapters / name).read_bytes()).hexdigest()
         for name in (FIRST, SECOND)
@@ -71,7 +71,7 @@ def test_what_it_was_taught_is_in_the_demo(env: Environment, parent: Path) -> No
     for slot in slots(found.geometry):
         stored, wanted = found.read(slot), expected.read(slot)
         if slot.kind == "router":
-            assert torch.equal(stored.data, first.routers[slot.layer])
+            assert torch.equal(stored.data, second.routers[slot.layer])
             continue
         if stored.type == WEIGHT_TYPES["Q8_0"]:
             wanted = to_type(wanted, stored.type)

@@ -10,19 +10,16 @@ random.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import replace
 
 import torch
 from torch import Tensor
 
 from ostro.data.batch import Sample, join
 from ostro.errors import OstroError
-from ostro.kernels.router import RowRules
 from ostro.model import Mixtral
-from ostro.model.mixtral import MixtureOfExperts
 from ostro.runtime.progress import Progress
 from ostro.training.balanced_clusters import balanced_clusters
+from ostro.training.router_rows import watched_rows
 from ostro.training.task import hidden_rows
 
 _TOKENS = 128  # Of a text: its kind shows early, and many texts are wanted.
@@ -120,7 +117,7 @@ def _read(
     """What each layer's router reads of the texts: ``[T, D]`` by layer, on the CPU."""
     together = max(1, _ROWS_TOGETHER // _TOKENS)
     with (
-        _watched(model) as seen,
+        watched_rows(model) as seen,
         progress.task("reading texts for the routers", len(texts), "items") as advance,
     ):
         for start in range(0, len(texts), together):
@@ -128,34 +125,6 @@ def _read(
             hidden_rows(model, join(batch).to(device))
             advance(len(batch))
     return [torch.cat(layer) for layer in seen]
-
-
-@contextmanager
-def _watched(model: Mixtral) -> Iterator[list[list[Tensor]]]:
-    """Lists, one a layer, that the rows of each step are added to; the model is as before then."""
-    blocks = (block.feed_forward for block in model.blocks())
-    mixtures = [mixture for mixture in blocks if isinstance(mixture, MixtureOfExperts)]
-    kernels = [mixture.kernels for mixture in mixtures]
-    seen: list[list[Tensor]] = [[] for _ in mixtures]
-    for mixture, rows in zip(mixtures, seen, strict=True):
-        _watch(mixture, rows)
-    try:
-        yield seen
-    finally:
-        for mixture, before in zip(mixtures, kernels, strict=True):
-            mixture.kernels = before
-
-
-def _watch(mixture: MixtureOfExperts, rows: list[Tensor]) -> None:
-    route = mixture.kernels.route
-
-    def watched(
-        x_TD: Tensor, router_ED: Tensor, top_k: int, rules: RowRules | None
-    ) -> tuple[Tensor, Tensor]:
-        rows.append(x_TD.detach().to("cpu", copy=True))
-        return route(x_TD, router_ED, top_k, rules)
-
-    mixture.kernels = replace(mixture.kernels, route=watched)
 
 
 def _means(rows_LTD: Sequence[Tensor], lengths: Sequence[int]) -> Tensor:

@@ -1,6 +1,6 @@
 """The demo: SmolLM2-135M-Instruct, upcycled to eight experts of which a token uses two.
 
-What it was taught lies beside this module, as two adapters, the first of them with the routers
+What it was taught lies beside this module, as two adapters with routers of their own
 (``docs/model-card.md``): they are merged into the upcycled parent once, when the demo is prepared.
 """
 
@@ -35,13 +35,13 @@ DEMO_ADAPTERS = Path(__file__).parent / "demo_adapters"
 _WEIGHTS = "adapter_model.safetensors"
 _SHA256 = {
     "1-experts": "5096df3d0c368a1e21268560ea98f62e03ac4d2a7909d014b5a9e573f308786d",
-    "2-answers": "5e05642a2a32c87ef44cb3290f6e914d04eddb0fe48fc13f47a8651921e446c6",
+    "2-answers": "e0a840c06e9d69c7e1427f2326e4d253c407aeee35620deea098bb94f4cfd431",
 }
 """Of the weights of each adapter, in the order in which they were trained."""
 # The smallest whose perplexity is within 1 % of full precision: Q5_1 costs 8 %, and rows of 576
 # leave nothing between.
 _TYPE = WEIGHT_TYPES["Q8_0"]
-_FILE = f"demo-8x135M-v3.{_TYPE.name}.gguf"
+_FILE = f"demo-8x135M-v4.{_TYPE.name}.gguf"
 _ANY_VERSION = "demo-8x135M*.gguf"
 
 
