@@ -169,15 +169,21 @@ sys.exit(run_program([sys.executable, "-Sc", {COUNTS!r}], os.environ))
 def start(code: str, **options: object) -> "subprocess.Popen[str]":
     """A process of its own session that runs ``code``; returns when its program is ready.
 
-    What a shell has put into the background ignores interrupts, and so would all its children.
+    What a shell has put into the background ignores interrupts, what nohup has started ignores
+    hang-ups, and so would all their children.
     """
+
+    def heeds_signals() -> None:
+        for number in (signal.SIGINT, signal.SIGHUP):
+            signal.signal(number, signal.SIG_DFL)
+
     process = subprocess.Popen(
         [sys.executable, "-c", code],
         env={**os.environ, "PYTHONPATH": str(ROOT / "src")},
         stdout=subprocess.PIPE,
         text=True,
         start_new_session=True,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+        preexec_fn=heeds_signals,
         **options,  # type: ignore[call-overload]
     )
     assert process.stdout is not None
