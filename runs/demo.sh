@@ -13,8 +13,8 @@
 # how much text is written for the first adapter, 1 is about 1.7 million tokens, three hours on two
 # cores; ANSWERS_SCALE and KINDS_SCALE say it for the second. STRENGTH is how much of the first
 # adapter's additions is merged in, a share of its alpha; SETTLED is how far the second one goes from
-# what it was after preferences to what it was one stage later. TYPE is what the merged model is
-# stored in.
+# what it was after preferences to what it was one stage later. EVEN is how far from even an expert's
+# load may be in the end, as a factor. TYPE is what the merged model is stored in.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -25,7 +25,7 @@ readonly PYTHON=${PYTHON:-.venv/bin/python}
 readonly PARENT=${PARENT:-demo-parent}
 readonly SCALE=${SCALE:-1} TYPE=${TYPE:-Q8_0}
 readonly ANSWERS_SCALE=${ANSWERS_SCALE:-0.3} KINDS_SCALE=${KINDS_SCALE:-0.5}
-readonly STRENGTH=${STRENGTH:-0.92} SETTLED=${SETTLED:-0.7}
+readonly STRENGTH=${STRENGTH:-0.92} SETTLED=${SETTLED:-0.7} EVEN=${EVEN:-1.4}
 readonly SECONDS_IN_ALL=$((60 * ${MINUTES:-8}))
 readonly COME_AGAIN=75 TERMINATED=143
 readonly TEXT=$OUT/text ANSWERS_TEXT=$OUT/answers-text
@@ -161,7 +161,7 @@ fi
 if [ ! -e "$OUT/adapter-2" ]; then
   merged "$OUT/uneven.gguf" "$OUT/between"
   limited "even routers" "$PYTHON" runs/even_routers.py "$OUT/uneven.gguf" "$OUT/documents/train" \
-    "$OUT/between" "$OUT/adapter-2"
+    "$OUT/between" "$OUT/adapter-2" --factor "$EVEN"
 fi
 merged "$OUT/demo.gguf" "$OUT/adapter-2"
 "$OSTRO" train report "$OUT/parted" "$OUT/tuned" "$OUT/long" "$OUT/answering" "$OUT/preferred" \
