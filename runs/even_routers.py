@@ -25,7 +25,6 @@ from ostro.data.dataset import Dataset, open_dataset
 from ostro.errors import OstroError
 from ostro.kernels.router import choose, router_logits
 from ostro.model import Mixtral
-from ostro.model.mixtral import MixtureOfExperts
 from ostro.runtime.progress import Progress, TerminalProgress
 from ostro.training.beginning import read_parent
 from ostro.training.router_rows import watched_rows
@@ -44,9 +43,8 @@ Routers = tuple[Tensor, ...]
 def even_routers(
     model: Mixtral, samples: Sequence[Sample], factor: float, progress: Progress
 ) -> Routers:
-    """The routers ``[E, D]`` of all layers in float32; ``model`` gets them too, in its dtype."""
-    blocks = (block.feed_forward for block in model.blocks())
-    layers = [block for block in blocks if isinstance(block, MixtureOfExperts)]
+    """The routers ``[E, D]`` of all layers in float32; ``model`` gets them too."""
+    layers = model.mixtures()
     if not layers:
         raise OstroError("the model is dense: it has no routers")
     for _ in range(_ROUNDS):

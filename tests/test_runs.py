@@ -134,6 +134,7 @@ def test_the_demos_road_goes_from_an_adapter_to_the_next(
     # In the end it has routers of its own, which are the model's.
     demo, base = (open_checkpoint(out / name) for name in ("demo.gguf", "first"))
     assert demo.geometry.num_experts == base.geometry.num_experts == 8
+    assert len(second.routers) == geometry.num_layers
     for layer, router_ED in enumerate(second.routers):
         assert torch.equal(to_dense(demo.read(Slot("router", layer)), torch.float32), router_ED)
     # The parent is asked, in its own template.

@@ -18,7 +18,6 @@ from torch import nn
 
 from ostro.kernels.dispatch import training_kernels
 from ostro.model import Mixtral
-from ostro.model.mixtral import MixtureOfExperts
 from ostro.runtime.progress import Progress
 from ostro.weights.checkpoint import open_checkpoint
 from ostro.weights.load import load_model
@@ -39,7 +38,7 @@ def plain_model(path: Path, progress: Progress) -> Mixtral:
 @contextmanager
 def shuffled(model: Mixtral, seed: int | None) -> Iterator[None]:
     """The model with its experts dealt out by ``seed``; None leaves them. Undone at the end."""
-    routers = [(mixture, mixture.router_ED) for mixture in _mixtures(model)]
+    routers = [(mixture, mixture.router_ED) for mixture in model.mixtures()]
     try:
         if seed is not None:
             for layer, (mixture, router_ED) in enumerate(routers):
@@ -68,8 +67,3 @@ def permutation(count: int, seed: int, layer: int) -> list[int]:
     while count > 1 and order == list(range(count)):
         draw.shuffle(order)
     return order
-
-
-def _mixtures(model: Mixtral) -> list[MixtureOfExperts]:
-    blocks = (block.feed_forward for block in model.blocks())
-    return [mixture for mixture in blocks if isinstance(mixture, MixtureOfExperts)]

@@ -53,6 +53,11 @@ class Mixtral(nn.Module):
             assert isinstance(block, Block)
             yield block
 
+    def mixtures(self) -> list["MixtureOfExperts"]:
+        """The mixtures of all layers, in order; none in a dense model."""
+        found = (block.feed_forward for block in self.blocks())
+        return [mixture for mixture in found if isinstance(mixture, MixtureOfExperts)]
+
     @property
     def device(self) -> torch.device:
         """Where the model computes."""

@@ -17,8 +17,7 @@ def watched_rows(model: Mixtral) -> Iterator[list[list[Tensor]]]:
 
     Afterwards the model is as before.
     """
-    blocks = (block.feed_forward for block in model.blocks())
-    mixtures = [mixture for mixture in blocks if isinstance(mixture, MixtureOfExperts)]
+    mixtures = model.mixtures()
     kernels = [mixture.kernels for mixture in mixtures]
     seen: list[list[Tensor]] = [[] for _ in mixtures]
     for mixture, rows in zip(mixtures, seen, strict=True):
