@@ -36,6 +36,26 @@ def test_a_pulled_model_is_listed_chats_and_can_be_removed(run, hub, home) -> No
     assert run("list").out == "no models yet; 'ostro pull demo' makes the first\n"
 
 
+def test_prepared_weights_are_told_and_freed(run, speller, home) -> None:
+    assert run("chat", str(speller), "--prompt", "Hello").out == ANSWER + "\n"
+    (file,) = (home / "prepared").glob("*.prepared")
+    size = file.stat().st_size
+    told = run("list")
+    assert "'ostro remove --prepared' frees them" in told.err
+    freed = json.loads(run("remove", "--prepared", "--json").out)
+    assert freed == {"model": None, "freed_bytes": size}
+    assert not list((home / "prepared").iterdir())
+    assert run("list").err == ""
+    assert run("chat", str(speller), "--prompt", "Hello").out == ANSWER + "\n"
+
+
+def test_removing_wants_a_model_or_prepared_weights(run) -> None:
+    for words in ([], ["demo", "--prepared"]):
+        ran = run("remove", *words)
+        assert (ran.code, ran.out) == (2, "")
+        assert "name a model to remove, or --prepared" in ran.err
+
+
 def test_everything_is_json_when_asked(run, hub, home) -> None:
     folder = home / "models" / "org--tiny"
     pulled = json.loads(run("pull", "org/tiny", "--json").out)

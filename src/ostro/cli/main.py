@@ -276,13 +276,21 @@ def list_models(as_json: options.Json = False) -> None:
 
 @app.command()
 def remove(
-    model: Annotated[str, typer.Argument(help="A name that 'ostro list' shows.")],
+    model: Annotated[
+        str | None, typer.Argument(help="A name that 'ostro list' shows.", show_default=False)
+    ] = None,
+    prepared: Annotated[
+        bool,
+        typer.Option(
+            "--prepared", help="Weights packed for this machine, of all models and files."
+        ),
+    ] = False,
     as_json: options.Json = False,
 ) -> None:
-    """Delete a model from this machine."""
+    """Delete a model from this machine, or what is made anew when it is wanted."""
     from ostro.cli import models as command
 
-    command.run_remove(model, as_json=as_json)
+    command.run_remove(model, prepared=prepared, as_json=as_json)
 
 
 @app.command()

@@ -10,7 +10,7 @@ from ostro.runtime.progress import TerminalProgress
 from ostro.weights.checkpoint import open_checkpoint
 from ostro.weights.demo import DEMO, prepare_demo
 from ostro.weights.hub import pull
-from ostro.weights.prepared import remove_prepared
+from ostro.weights.prepared import all_prepared, remove_all_prepared, remove_prepared
 from ostro.weights.store import find_model, list_models, remove_model
 
 
@@ -33,7 +33,15 @@ def run_pull(
 
 def run_list(*, as_json: bool) -> None:
     """Show name, size and source of every model."""
-    models = list_models(Environment.read())
+    environment = Environment.read()
+    models = list_models(environment)
+    prepared = sum(path.stat().st_size for path in all_prepared(environment.prepared))
+    if prepared:
+        # Of a file that was moved or deleted since, nothing else would tell.
+        TerminalProgress().note(
+            f"prepared weights, made anew when wanted: {format_bytes(prepared)}; "
+            "'ostro remove --prepared' frees them"
+        )
     if as_json:
         print_json([{**vars(model), "path": str(model.path)} for model in models])
     elif models:
@@ -44,14 +52,19 @@ def run_list(*, as_json: bool) -> None:
         print("no models yet; 'ostro pull demo' makes the first")
 
 
-def run_remove(model: str, *, as_json: bool) -> None:
-    """Delete a model and say what that freed."""
+def run_remove(model: str | None, *, prepared: bool, as_json: bool) -> None:
+    """Delete a model, or all prepared weights, and say what that freed."""
     environment = Environment.read()
-    freed = _remove_prepared(environment, model) + remove_model(environment, model)
+    if (model is None) != prepared:
+        raise OstroError("name a model to remove, or --prepared for what was made of all of them")
+    if model is None:
+        freed = remove_all_prepared(environment.prepared)
+    else:
+        freed = _remove_prepared(environment, model) + remove_model(environment, model)
     if as_json:
         print_json({"model": model, "freed_bytes": freed})
     else:
-        print(f"removed {model}; {format_bytes(freed)} are free again")
+        print(f"removed {model or 'prepared weights'}; {format_bytes(freed)} are free again")
 
 
 def _remove_prepared(environment: Environment, model: str) -> int:

@@ -180,13 +180,27 @@ def prepare(
 
 def remove_prepared(checkpoint: Checkpoint, folder: Path) -> int:
     """Delete a checkpoint's prepared file, if there is one; the bytes that this freed."""
-    path = prepared_path(checkpoint, folder)
-    if not path.exists():
-        return 0
-    size = path.stat().st_size
-    path.unlink()
-    path.with_suffix(".lock").unlink(missing_ok=True)
-    return size
+    return _remove([prepared_path(checkpoint, folder)])
+
+
+def all_prepared(folder: Path) -> list[Path]:
+    """Every prepared file in ``folder``, also of checkpoints that are gone."""
+    return sorted(folder.glob("*.prepared"))
+
+
+def remove_all_prepared(folder: Path) -> int:
+    """Delete all prepared files; the bytes that this freed. A model that is loaded goes on."""
+    return _remove(all_prepared(folder))
+
+
+def _remove(paths: list[Path]) -> int:
+    freed = 0
+    for path in paths:
+        if path.exists():
+            freed += path.stat().st_size
+            path.unlink()
+            path.with_suffix(".lock").unlink(missing_ok=True)
+    return freed
 
 
 def prepared_path(checkpoint: Checkpoint, folder: Path) -> Path:
