@@ -14,7 +14,8 @@
 # cores; ANSWERS_SCALE and KINDS_SCALE say it for the second. STRENGTH is how much of the first
 # adapter's additions is merged in, a share of its alpha; SETTLED is how far the second one goes from
 # what it was after preferences to what it was one stage later. EVEN is how far from even an expert's
-# load may be in the end, as a factor. TYPE is what the merged model is stored in.
+# load may be in the end, as a factor. TYPE is what the merged model is stored in, ROPE_THETA the base
+# that its positions turn by, a little larger than in training.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -26,6 +27,7 @@ readonly PARENT=${PARENT:-demo-parent}
 readonly SCALE=${SCALE:-1} TYPE=${TYPE:-Q8_0}
 readonly ANSWERS_SCALE=${ANSWERS_SCALE:-0.3} KINDS_SCALE=${KINDS_SCALE:-0.5}
 readonly STRENGTH=${STRENGTH:-0.92} SETTLED=${SETTLED:-0.7} EVEN=${EVEN:-1.4}
+readonly ROPE_THETA=${ROPE_THETA:-127000}
 readonly SECONDS_IN_ALL=$((60 * ${MINUTES:-8}))
 readonly COME_AGAIN=75 TERMINATED=143
 readonly TEXT=$OUT/text ANSWERS_TEXT=$OUT/answers-text
@@ -94,12 +96,14 @@ upcycled() { # The mixture before anything was learned.
   "$OSTRO" upcycle "$OUT/parent.gguf" "$OUT/upcycled.gguf"
 }
 
-merged() { # merged FILE ADAPTER: both adapters, the second one being ADAPTER
-  [ -e "$1" ] && return
-  echo "== merging $(basename "$1")"
+merged() { # merged FILE ADAPTER OPTIONS...: both adapters, the second one being ADAPTER
+  local file=$1 adapter=$2
+  shift 2
+  [ -e "$file" ] && return
+  echo "== merging $(basename "$file")"
   upcycled
-  "$OSTRO" convert "$OUT/upcycled.gguf" "$1" --to gguf --type "$TYPE" \
-    --adapter "$OUT/adapter-1" --adapter "$2"
+  "$OSTRO" convert "$OUT/upcycled.gguf" "$file" --to gguf --type "$TYPE" \
+    --adapter "$OUT/adapter-1" --adapter "$adapter" "$@"
 }
 
 mkdir -p "$OUT"
@@ -163,6 +167,6 @@ if [ ! -e "$OUT/adapter-2" ]; then
   limited "even routers" "$PYTHON" runs/even_routers.py "$OUT/uneven.gguf" "$OUT/documents/train" \
     "$OUT/between" "$OUT/adapter-2" --factor "$EVEN"
 fi
-merged "$OUT/demo.gguf" "$OUT/adapter-2"
+merged "$OUT/demo.gguf" "$OUT/adapter-2" --rope-theta "$ROPE_THETA"
 "$OSTRO" train report "$OUT/parted" "$OUT/tuned" "$OUT/long" "$OUT/answering" "$OUT/preferred" \
   "$OUT/settled" --plot "$OUT/report.png"

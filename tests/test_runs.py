@@ -133,7 +133,8 @@ def test_the_demos_road_goes_from_an_adapter_to_the_next(
     torch.testing.assert_close(shipped, preferred.lerp(settled, 0.7), rtol=2e-3, atol=1e-5)
     # In the end it has routers of its own, which are the model's.
     demo, base = (open_checkpoint(out / name) for name in ("demo.gguf", "first"))
-    assert demo.geometry.num_experts == base.geometry.num_experts == 8
+    assert base.geometry.num_experts == 8
+    assert demo.geometry == replace(base.geometry, rope_theta=127_000.0)
     assert len(second.routers) == geometry.num_layers
     for layer, router_ED in enumerate(second.routers):
         assert torch.equal(to_dense(demo.read(Slot("router", layer)), torch.float32), router_ED)

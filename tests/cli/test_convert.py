@@ -7,6 +7,7 @@ import pytest
 import torch
 
 import ostro
+from ostro.config.rope_scaling import ntk_theta
 from ostro.runtime.progress import SilentProgress
 from ostro.weights.checkpoint import open_checkpoint
 from peft_files import random_pairs, save_adapter
@@ -67,6 +68,31 @@ def test_an_adapter_is_merged_in(run, tmp_path, quantised) -> None:
     assert run("convert", source, target, *to).code == 0
     merged = ostro.load(target, dtype="float32", progress=SilentProgress())
     assert merged.generate("the cat", max_tokens=8).text == expected
+
+
+@pytest.mark.parametrize(("layout", "name"), [("hf", "o"), ("mistral", "o"), ("gguf", "o.gguf")])
+def test_another_rotary_base_is_in_the_file_and_nothing_else_changes(
+    run, tmp_path, layout, name
+) -> None:
+    source = save_tiny(tmp_path / "tiny")
+    geometry = open_checkpoint(source).geometry
+    theta = ntk_theta(geometry.rope_theta, 4, geometry.head_dim)
+    target = tmp_path / name
+    assert run("convert", source, target, "--to", layout, "--rope-theta", theta).code == 0
+    # Which base that is, is what --rope-scaling says in words; only the limit differs.
+    stretched = ostro.load(source, rope_scaling="ntk:4", progress=SilentProgress())
+    plain, found = (ostro.load(path, progress=SilentProgress()) for path in (source, target))
+    ids = list(range(1, 40))
+    torch.testing.assert_close(found.logits(ids), stretched.logits(ids))
+    assert not torch.allclose(plain.logits(ids), stretched.logits(ids))
+    assert open_checkpoint(target).geometry.context_length == geometry.context_length
+
+
+def test_a_senseless_rotary_base_is_refused(run, speller, tmp_path) -> None:
+    ran = run("convert", speller, tmp_path / "out", "--to", "hf", "--rope-theta", "0")
+    assert (ran.code, ran.out) == (2, "")
+    assert "rope_theta" in ran.err
+    assert not (tmp_path / "out").exists()
 
 
 def test_two_adapters_at_once_are_what_they_are_one_after_another(run, tmp_path) -> None:

@@ -23,7 +23,7 @@ from peft_files import random_pairs, save_adapter
 from tiny import save_gguf, save_tiny
 
 SILENT = SilentProgress()
-FILE = "demo-8x135M-v4.Q8_0.gguf"
+FILE = "demo-8x135M-v5.Q8_0.gguf"
 FIRST, SECOND = "1-experts", "2-answers"
 
 
@@ -68,6 +68,7 @@ def test_what_it_was_taught_is_in_the_demo(env: Environment, parent: Path) -> No
         read_adapter(demo.DEMO_ADAPTERS / name, found.geometry) for name in (FIRST, SECOND)
     )
     expected = Merged(Merged(Dequantised(upcycled), first), second)
+    assert found.geometry == replace(upcycled.geometry, rope_theta=127_000.0)
     for slot in slots(found.geometry):
         stored, wanted = found.read(slot), expected.read(slot)
         if slot.kind == "router":

@@ -53,7 +53,7 @@ YARN_TABLE = {"factor": 4.0, "original_max_position_embeddings": 8192}
         {"rope_scaling": {"type": "yarn", **YARN_TABLE}},
         {"rope_scaling": {"rope_type": "yarn", "type": "yarn", **YARN_TABLE}},
         {"rope_scaling": {"type": "yarn", "finetuned": True, **YARN_TABLE}},
-        {"rope_parameters": {"rope_type": "yarn", "rope_theta": 1e5, **YARN_TABLE}},
+        {"rope_parameters": {"rope_type": "yarn", "rope_theta": DEMO.rope_theta, **YARN_TABLE}},
         {"rope_scaling": None, "rope_parameters": {"rope_type": "yarn", **YARN_TABLE}},
     ],
 )
@@ -281,7 +281,10 @@ def test_yarn_in_params_json_is_refused_with_the_reason() -> None:
         ),
         ("default", DEMO),
         ("ntk:1", DEMO),
-        ("ntk:4", replace(DEMO, context_length=32_768, rope_theta=1e5 * 4 ** (64 / 62))),
+        (
+            "ntk:4",
+            replace(DEMO, context_length=32_768, rope_theta=DEMO.rope_theta * 4 ** (64 / 62)),
+        ),
     ],
 )
 def test_a_choice_replaces_what_the_file_says(asked, wanted) -> None:

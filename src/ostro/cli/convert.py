@@ -17,18 +17,26 @@ from ostro.weights.checkpoint import Checkpoint, open_checkpoint
 from ostro.weights.convert import Written, writable_layout, write_model
 from ostro.weights.dequantised import Dequantised
 from ostro.weights.merge_adapter import Merged
+from ostro.weights.rope_theta import WithRopeTheta
 from ostro.weights.source import SlotSource
 from ostro.weights.tokenizer_files import TokenizerFiles
 from ostro.weights.upcycle import upcycle
 
 
 def run_convert(
-    source: str, target: Path, to: str, kind: str | None, adapters: Sequence[Path], *, as_json: bool
+    source: str,
+    target: Path,
+    to: str,
+    kind: str | None,
+    adapters: Sequence[Path],
+    *,
+    rope_theta: float | None,
+    as_json: bool,
 ) -> None:
     """Write ``source`` in the layout ``to``; without ``kind`` every weight keeps its type.
 
     What ``adapters`` add is merged in, one after another. Of a quantised model that needs ``kind``:
-    the sums are taken in float32, and stored anew.
+    the sums are taken in float32, and stored anew. ``rope_theta`` is what positions turn by then.
     """
     checkpoint, wanted = _open(source), None if kind is None else weight_type(kind)
     model: SlotSource = checkpoint
@@ -36,6 +44,8 @@ def run_convert(
         model = checkpoint if wanted is None else Dequantised(checkpoint)
     for adapter in adapters:
         model = Merged(model, read_adapter(adapter, checkpoint.geometry))
+    if rope_theta is not None:
+        model = WithRopeTheta(model, rope_theta)
     written = write_model(
         model,
         TokenizerFiles.beside(checkpoint.path),

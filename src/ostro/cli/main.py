@@ -189,12 +189,18 @@ def convert(
         list[Path] | None,
         typer.Option(help="A LoRA adapter in PEFT's layout, to be merged in; may be repeated."),
     ] = None,
+    rope_theta: Annotated[
+        float | None,
+        typer.Option(help="Another base of the rotary positions [default: the model's]."),
+    ] = None,
     as_json: options.Json = False,
 ) -> None:
     """Write a model in another layout or weight type."""
     from ostro.cli import convert as command
 
-    command.run_convert(source, target, to, kind, adapter or [], as_json=as_json)
+    command.run_convert(
+        source, target, to, kind, adapter or [], rope_theta=rope_theta, as_json=as_json
+    )
 
 
 @app.command()

@@ -57,7 +57,7 @@ _LLAMA_2_70B = Geometry(
     rope_theta=1e4,
 )
 
-# SmolLM2-135M-Instruct with every feed-forward block turned into 8 experts.
+# SmolLM2-135M-Instruct with every feed-forward block turned into 8 experts, and a larger base.
 _DEMO = Geometry(
     vocab_size=49_152,
     dim=576,
@@ -69,7 +69,7 @@ _DEMO = Geometry(
     num_experts=8,
     top_k=2,
     context_length=8192,
-    rope_theta=1e5,
+    rope_theta=1.27e5,
     tied_embeddings=True,
 )
 
