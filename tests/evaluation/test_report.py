@@ -270,6 +270,18 @@ def test_a_table_that_is_too_wide_goes_on_below() -> None:
     assert all(f"column {number}" in said and f" {number}.0" in said for number in range(30))
 
 
+@pytest.mark.parametrize(("category", "named"), [("age", True), ("a" * 40, False)])
+def test_what_goes_on_below_names_its_rows_again(category: str, named: bool) -> None:
+    cells = [Cell(number=float(number)) for number in range(9)]
+    columns = ["Model", "Category", *(f"column {number}" for number in range(9))]
+    rows = [[Cell(text="demo"), Cell(text=category), *cells]]
+    lines = table_lines(Table(name="t", title="t", columns=columns, rows=rows), width=60)
+    again = [line for line in lines if line.startswith("demo")]
+    assert len(again) > 1
+    # One that would leave no room for numbers is written once.
+    assert sum(category in line for line in again) == (len(again) if named else 1)
+
+
 def test_a_small_error_is_not_shown_as_none() -> None:
     table = Table(name="t", title="t", columns=["a", "b"],
                   rows=[[Cell(text="x"), Cell(number=Estimate(0.5, 1e-4, 9))]])  # fmt: skip

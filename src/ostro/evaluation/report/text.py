@@ -61,17 +61,29 @@ def table_lines(table: Table, width: int = 100) -> list[str]:
 
 
 def _groups(columns: Columns, width: int) -> Iterator[Columns]:
-    """Columns that fit beside each other, each time with the first, which names the rows."""
-    first, rest = columns[0], columns[1:]
-    group, used = [first], _width(first[1])
+    """Columns that fit beside each other, each time with those that name the rows."""
+    count = _naming(columns, width)
+    names, rest = columns[:count], columns[count:]
+    least = _beside(names)
+    group, used = list(names), least
     for column in rest:
         needed = len(_GAP) + _width(column[1])
-        if used + needed > width and len(group) > 1:
+        if used + needed > width and len(group) > count:
             yield group
-            group, used = [first], _width(first[1])
+            group, used = list(names), least
         group.append(column)
         used += needed
     yield group
+
+
+def _naming(columns: Columns, width: int) -> int:
+    """How many columns of words stand first; one where all of them would leave little room."""
+    count = next((n for n, (is_number, _) in enumerate(columns) if is_number), 1)
+    return count if count and _beside(columns[:count]) <= width / 2 else 1
+
+
+def _beside(columns: Columns) -> int:
+    return sum(_width(texts) for _, texts in columns) + len(_GAP) * (len(columns) - 1)
 
 
 def _aligned(columns: Columns) -> list[str]:
