@@ -275,7 +275,8 @@ def test_what_goes_on_below_names_its_rows_again(category: str, named: bool) -> 
     cells = [Cell(number=float(number)) for number in range(9)]
     columns = ["Model", "Category", *(f"column {number}" for number in range(9))]
     rows = [[Cell(text="demo"), Cell(text=category), *cells]]
-    lines = table_lines(Table(name="t", title="t", columns=columns, rows=rows), width=60)
+    table = Table(name="t", title="t", columns=columns, rows=rows, names=2)
+    lines = table_lines(table, width=60)
     again = [line for line in lines if line.startswith("demo")]
     assert len(again) > 1
     # One that would leave no room for numbers is written once.

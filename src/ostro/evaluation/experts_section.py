@@ -66,6 +66,7 @@ def _table(found: Mapping[str, Found]) -> Table:
         name="experts",
         title="Perplexity and speed by the experts that a token may use",
         columns=_COLUMNS,
+        names=2,
         rows=[_row(model, one) for model, values in found.items() for one in values["settings"]],
         notes=["differences are to the baseline, the model as it is"],
     )

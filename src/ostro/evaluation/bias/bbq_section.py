@@ -44,6 +44,7 @@ def _accuracy_table(found: Mapping[str, Found]) -> Table:
         name="bbq-accuracy",
         title="Accuracy, %",
         columns=["model", "category", *_CONDITIONS],
+        names=2,
         rows=rows,
         notes=[
             "Always answering unknown gives 100 in ambiguous contexts, 0 in disambiguated ones, "
@@ -59,6 +60,7 @@ def _own_table(found: Mapping[str, Found]) -> Table:
         name="bbq-three-answers",
         title="Accuracy among each question's own three answers, %",
         columns=["model", "category", *_CONDITIONS],
+        names=2,
         rows=_accuracy_rows(found, "own"),
         notes=["The same likelihoods, with the one wording of unknown that a question came with."],
     )
@@ -99,6 +101,7 @@ def _bias_table(found: Mapping[str, Found]) -> Table:
         name="bbq-bias",
         title="Bias scores, from -1 to 1",
         columns=["model", "category", "s_DIS", "s_AMB"],
+        names=2,
         rows=rows,
         notes=["n is the number of answers that name somebody, or of ambiguous questions."],
     )

@@ -140,6 +140,7 @@ def _groups(found: Mapping[str, Found]) -> Table:
         name="bold-groups",
         title="Sentiment by group",
         columns=["domain", "group", *found],
+        names=2,
         rows=[
             [
                 Cell(text=_words(domain)),

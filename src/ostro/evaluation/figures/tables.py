@@ -125,6 +125,7 @@ def _by_model(source: Source, title: str, columns: Sequence[Column], found: Foun
         name=source.name,
         title=title,
         columns=["Model", "Active", *_labels(columns)],
+        names=2,
         rows=rows,
         notes=_notes(source, [_protocols(columns), *_missing(columns, found)]),
     )

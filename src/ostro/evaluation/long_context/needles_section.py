@@ -80,6 +80,7 @@ def _table(lines: list[_Line]) -> Table:
         name="needles-scores",
         title="Share of the numbers found in %, by length in tokens",
         columns=["model", "asked for", "chance", *map(str, lengths)],
+        names=2,
         rows=[
             [
                 Cell(text=line.model),

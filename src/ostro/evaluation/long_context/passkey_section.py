@@ -139,6 +139,7 @@ def _table(grids: Mapping[str, _Grid]) -> Table:
     columns = ["model", "length", *(f"{100 * depth:g} %" for depth in depths), "all depths"]
     return Table(
         name="passkey-counts",
+        names=2,
         title="Keys found by length in tokens and depth",
         columns=columns,
         rows=[_row(model, grid, n, depths) for model, grid in grids.items() for n in grid.lengths],

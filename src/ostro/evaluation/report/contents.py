@@ -36,7 +36,7 @@ class Cell:
 
 @dataclass(frozen=True, kw_only=True)
 class Table:
-    """Rows under a header. The first column names the rows."""
+    """Rows under a header. The first column names the rows, or the first few together."""
 
     name: str
     """Of its CSV file, without the ending: lower case and dashes."""
@@ -44,6 +44,8 @@ class Table:
     columns: Sequence[str]
     rows: Sequence[Sequence[Cell]]
     notes: Sequence[str] = ()
+    names: int = 1
+    """How many columns name the rows; they are said again where a table goes on below."""
 
 
 class Draw(Protocol):

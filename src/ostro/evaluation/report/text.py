@@ -53,16 +53,15 @@ def table_lines(table: Table, width: int = 100) -> list[str]:
         is_number = any(cell.key is not None for cell in cells)
         columns.append((is_number, [_clean(header), *(_clean(cell.line) for cell in cells)]))
     lines = _wrapped(table.title, width)
-    for part, group in enumerate(_groups(columns, width)):
+    for part, group in enumerate(_groups(columns, _naming(columns[: table.names], width), width)):
         lines += [*([""] if part else []), *_aligned(group)]
     for note in words.foot:
         lines += _wrapped(note, width)
     return lines
 
 
-def _groups(columns: Columns, width: int) -> Iterator[Columns]:
-    """Columns that fit beside each other, each time with those that name the rows."""
-    count = _naming(columns, width)
+def _groups(columns: Columns, count: int, width: int) -> Iterator[Columns]:
+    """Columns that fit beside each other, each time with the first ``count``."""
     names, rest = columns[:count], columns[count:]
     least = _beside(names)
     group, used = list(names), least
@@ -76,10 +75,9 @@ def _groups(columns: Columns, width: int) -> Iterator[Columns]:
     yield group
 
 
-def _naming(columns: Columns, width: int) -> int:
-    """How many columns of words stand first; one where all of them would leave little room."""
-    count = next((n for n, (is_number, _) in enumerate(columns) if is_number), 1)
-    return count if count and _beside(columns[:count]) <= width / 2 else 1
+def _naming(names: Columns, width: int) -> int:
+    """How many of the columns that name rows are said again: one, where all leave little room."""
+    return len(names) if _beside(names) <= width / 2 else 1
 
 
 def _beside(columns: Columns) -> int:

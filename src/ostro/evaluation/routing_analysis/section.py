@@ -67,6 +67,7 @@ def _repeats_table(found: Mapping[str, Found], reference: Sequence[PublishedRepe
     rows += [_published_row(row) for row in reference]
     return Table(
         name="routing-repeats",
+        names=2,
         title="Consecutive tokens that share an expert, %",
         columns=columns,
         rows=rows,
@@ -140,6 +141,7 @@ def _shares_table(model: str, one: Found) -> Table:
     even = _PERCENT / one["num_experts"]
     return Table(
         name=f"routing-shares-{file_name(model)}",
+        names=2,
         title=f"{model}: share of assignments by expert, %",
         columns=columns,
         rows=rows,

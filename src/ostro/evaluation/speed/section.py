@@ -56,6 +56,7 @@ def _table(found: Mapping[str, Found]) -> Table:
         name="speed",
         title="Tokens a second",
         columns=columns,
+        names=3,
         rows=[_row(model, cell) for model, one in found.items() for cell in one["cells"]],
         notes=[note for model, one in found.items() for note in _notes(model, one)],
     )
