@@ -150,14 +150,19 @@ def test_the_demos_road_leaves_when_its_time_is_up(
 ) -> None:
     variables = {"OSTRO": str(ostro), "PYTHON": sys.executable, "PARENT": str(parent)}
     variables |= {"CHANGES": f"{_SMALL} schedule.steps=100000", "MINUTES": "1"}
-    done = subprocess.run(
-        [ROOT / "runs" / "demo.sh", tmp_path / "data", out],
-        env={**os.environ, **variables, "OSTRO_HOME": str(tmp_path / "home")},
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
-    assert done.returncode == 75, done.stderr[-2000:]
-    assert "the same call goes on" in done.stderr
-    assert Checkpoints(out / "parted" / "checkpoints", keep_last=1).steps()
+    saved = Checkpoints(out / "parted" / "checkpoints", keep_last=1)
+    # On a busy machine the first calls get no further than the text.
+    for _ in range(5):
+        done = subprocess.run(
+            [ROOT / "runs" / "demo.sh", tmp_path / "data", out],
+            env={**os.environ, **variables, "OSTRO_HOME": str(tmp_path / "home")},
+            capture_output=True,
+            text=True,
+            timeout=300,
+            check=False,
+        )
+        assert done.returncode == 75, done.stderr[-2000:]
+        assert "the same call goes on" in done.stderr
+        if saved.steps():
+            return
+    raise AssertionError("five calls saved no step")
