@@ -119,6 +119,7 @@ class _HeatMaps:
 def _draw_grid(axes: "Axes", grid: _Grid) -> None:
     shares = [[grid.share(length, depth) for length in grid.lengths] for depth in grid.depths]
     image = axes.imshow(shares, cmap="RdYlGn", vmin=0, vmax=1, aspect="auto")
+    axes.grid(visible=False)  # Its lines would go through the counts.
     for row, depth in enumerate(grid.depths):
         for column, length in enumerate(grid.lengths):
             cell = grid.cells[length, depth]
