@@ -154,7 +154,7 @@ def quantisation(
 @grouped
 def figures(
     models: Annotated[
-        list[str] | None, typer.Argument(help="Models whose results are known already.")
+        list[str] | None, typer.Argument(help="What is not known of them yet is measured first.")
     ] = None,
     *,
     documents: Documents,
