@@ -2,39 +2,23 @@
 
 import torch
 
-from ostro.config import Geometry, WeightType
 from ostro.errors import OstroError
 from ostro.model.lora import Adapter
-from ostro.text.vocabulary import Vocabulary
 from ostro.weights.adapters import additions_of
 from ostro.weights.quantise import dense_tensor
 from ostro.weights.slots import Slot
-from ostro.weights.source import SlotSource
+from ostro.weights.source import Derived, SlotSource
 from ostro.weights.stored import StoredTensor
 
 
-class Merged:
+class Merged(Derived):
     """A model with an adapter in its weights, to be written or loaded as any other."""
 
     def __init__(self, base: SlotSource, adapter: Adapter) -> None:
         """Nothing is computed before a slot is read."""
-        self._base, self._name, self._routers = base, adapter.name, adapter.routers
+        super().__init__(base)
+        self._name, self._routers = adapter.name, adapter.routers
         self._additions = additions_of(adapter, base.geometry)
-
-    @property
-    def geometry(self) -> Geometry:
-        """That of the model."""
-        return self._base.geometry
-
-    @property
-    def matrix_type(self) -> WeightType:
-        """That of the model."""
-        return self._base.matrix_type
-
-    @property
-    def vocabulary(self) -> Vocabulary | None:
-        """That of the model."""
-        return self._base.vocabulary
 
     def read(self, slot: Slot) -> StoredTensor:
         """The model's numbers, and what the adapter adds; the sum is taken in float32.
@@ -43,7 +27,7 @@ class Merged:
         """
         if self._routers and slot.kind == "router":
             return dense_tensor(self._routers[slot.layer])
-        stored = self._base.read(slot)
+        stored = self.base.read(slot)
         addition = self._additions.get(slot)
         if addition is None:
             return stored
@@ -54,7 +38,3 @@ class Merged:
             )
         total = stored.data.to(torch.float32) + addition.delta().to(stored.data.device)
         return StoredTensor(stored.type, total.to(stored.data.dtype))
-
-    def file_of(self, slot: Slot) -> str:
-        """The model's file."""
-        return self._base.file_of(slot)

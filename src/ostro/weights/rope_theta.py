@@ -1,44 +1,24 @@
 """A model whose rotary positions turn by another base; its weights stay as they are."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
-from ostro.config import Geometry, WeightType
-from ostro.text.vocabulary import Vocabulary
-from ostro.weights.slots import Slot
-from ostro.weights.source import SlotSource
-from ostro.weights.stored import StoredTensor
+from ostro.config import Geometry
+from ostro.weights.source import Derived, SlotSource
 
 
-@dataclass(frozen=True)
-class WithRopeTheta:
-    """``base`` with slower turning pairs (a larger ``rope_theta``) or faster ones.
+class WithRopeTheta(Derived):
+    """A model with slower turning pairs (a larger ``rope_theta``) or faster ones.
 
     The slowest pair of a head of width d turns (new / old)^((d - 2) / d) times slower: the adjusted
     base frequency of Xiong et al., 2023 (arXiv:2309.16039).
     """
 
-    base: SlotSource
-    rope_theta: float
+    def __init__(self, base: SlotSource, rope_theta: float) -> None:
+        """``rope_theta`` must be above 0; that is checked where the geometry is asked for."""
+        super().__init__(base)
+        self._rope_theta = rope_theta
 
     @property
     def geometry(self) -> Geometry:
         """The model's, with the other base."""
-        return replace(self.base.geometry, rope_theta=self.rope_theta)
-
-    @property
-    def matrix_type(self) -> WeightType:
-        """That of the model."""
-        return self.base.matrix_type
-
-    @property
-    def vocabulary(self) -> Vocabulary | None:
-        """That of the model."""
-        return self.base.vocabulary
-
-    def read(self, slot: Slot) -> StoredTensor:
-        """The model's numbers."""
-        return self.base.read(slot)
-
-    def file_of(self, slot: Slot) -> str:
-        """The model's file."""
-        return self.base.file_of(slot)
+        return replace(self.base.geometry, rope_theta=self._rope_theta)

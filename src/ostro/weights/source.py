@@ -33,3 +33,34 @@ class SlotSource(Protocol):
     def file_of(self, slot: Slot) -> str:
         """Where a slot comes from, for messages."""
         ...
+
+
+class Derived:
+    """What is as in the model that it was made of. A subclass says what is not."""
+
+    def __init__(self, base: SlotSource) -> None:
+        """Nothing is read yet."""
+        self.base = base
+
+    @property
+    def geometry(self) -> Geometry:
+        """That of the model."""
+        return self.base.geometry
+
+    @property
+    def matrix_type(self) -> WeightType:
+        """That of the model."""
+        return self.base.matrix_type
+
+    @property
+    def vocabulary(self) -> Vocabulary | None:
+        """That of the model."""
+        return self.base.vocabulary
+
+    def read(self, slot: Slot) -> StoredTensor:
+        """The model's numbers."""
+        return self.base.read(slot)
+
+    def file_of(self, slot: Slot) -> str:
+        """The model's file."""
+        return self.base.file_of(slot)
